@@ -1,0 +1,1 @@
+"""The `dfx` command: parses, calls, prints; one file a command group."""
