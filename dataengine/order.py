@@ -217,4 +217,5 @@ class _Classes:
         chosen = permute(slot, num_classes, counter_hash(key, epoch, run))
         count = self._count[chosen]
         lap, nth = np.divmod(run, count)
-        return self._by_class[self._start[chosen] + permute(nth, count, counter_hash(key, epoch, chosen, lap))]
+        nth = permute(nth, count, counter_hash(key, epoch, chosen, lap))
+        return np.asarray(self._by_class[self._start[chosen] + nth])
