@@ -180,6 +180,11 @@ def fingerprint(index: pa.Table) -> str:
     return digest.hexdigest()
 
 
+def shards_digest(shards: pa.Table) -> str:
+    """sha256 (hex) over the shards' own hashes in their order: the division into shards, to the byte."""
+    return hashlib.sha256("\n".join(shards.column("sha256").to_pylist()).encode()).hexdigest()
+
+
 @dataclass(frozen=True, slots=True)
 class Rows:
     """The selected rows of one or more stores, in (store, shard, offset) order: what a loader streams."""

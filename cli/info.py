@@ -1,0 +1,103 @@
+"""`dfx info`: what a store holds."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cli.console import JsonOption, console, progress, show_table, write_json
+from dataengine.errors import StoreError
+
+if TYPE_CHECKING:
+    from dataengine.store import Store
+
+
+def info(
+    store: Annotated[str, typer.Argument(help="A store's folder, such as shards/ff++.")],
+    check: Annotated[bool, typer.Option("--verify", help="Read every tar and compare its sha256.")] = False,
+    json_file: JsonOption = None,
+) -> None:
+    """Show what a store holds: clips and images by method and split, what failed, its fingerprint and settings."""
+    from dataengine.store import open_store, verify
+
+    opened = open_store(store)
+    result = describe(opened)
+    _show(result)
+    if check:
+        with progress("Verifying", total=result["shards"]) as advance:
+            result["damaged"] = verify(opened, on_shard=lambda name: advance(note=name))
+        if not result["damaged"]:
+            console.print("every tar has its recorded sha256")
+    write_json(json_file, result)
+    if result.get("damaged"):
+        raise StoreError(
+            f"{opened.shard_path(result['damaged'][0])} is damaged ({len(result['damaged'])} of {result['shards']} "
+            "tars); delete it and run the store's `dfx shard` command again to write it anew"
+        )
+
+
+def describe(store: Store) -> dict[str, Any]:
+    """What `--json` holds."""
+    clips, shards = store.clips().to_pylist(), store.shards().to_pylist()
+    images: Counter[tuple[str, str, str]] = Counter()
+    failed: Counter[tuple[str, str, str]] = Counter()
+    for clip in clips:
+        cell = (clip["dataset"], clip["method"], clip["split"])
+        images[cell] += clip["samples"]
+        failed[cell] += clip["status"] == "failed"
+    count = Counter((clip["dataset"], clip["method"], clip["split"]) for clip in clips)
+    return {
+        "store": str(store.root),
+        "layout": store.meta["layout"],
+        "fingerprint": store.fingerprint,
+        "dfx": store.meta["dfx"],
+        "split_origin": store.meta["split_origin"],
+        "shared_identities": store.meta["shared_identities"],
+        "settings": store.meta["settings"],
+        "shards": len(shards),
+        "bytes": sum(shard["bytes"] for shard in shards),
+        "samples": sum(shard["samples"] for shard in shards),
+        "clips": len(clips),
+        "failed": sum(failed.values()),
+        "notes": store.meta["notes"],
+        "leaks": store.meta["leaks"],
+        "contents": [
+            {
+                "dataset": dataset,
+                "method": method,
+                "split": split,
+                "clips": count[dataset, method, split],
+                "failed": failed[dataset, method, split],
+                "samples": images[dataset, method, split],
+            }
+            for dataset, method, split in sorted(count, key=lambda cell: (cell[0], cell[1] != "real", cell[1:]))
+        ],
+    }
+
+
+def _show(result: dict[str, Any]) -> None:
+    console.print(
+        f"[bold]{result['store']}[/] ({result['layout']}): {result['samples']:,} images of {result['clips']:,} clips, "
+        f"{result['shards']} shards, {result['bytes'] / 1e6:,.1f} MB"
+    )
+    cells = {(row["dataset"], row["method"]): {} for row in result["contents"]}
+    for row in result["contents"]:
+        cells[row["dataset"], row["method"]][row["split"]] = row
+    splits = [split for split in ("train", "val", "test", "none") if any(split in by for by in cells.values())]
+    rows = []
+    for (dataset, method), by in cells.items():
+        numbers = [f"{by[split]['clips']:,} / {by[split]['samples']:,}" if split in by else "–" for split in splits]
+        rows.append([dataset, method, *numbers, sum(row["failed"] for row in by.values())])
+    show_table("clips / images", ["dataset", "method", *splits, "failed clips"], rows)
+    console.print(f"splits: {result['split_origin']}")
+    for pair, count in result["shared_identities"].items():
+        console.print(f"[yellow]note[/] {count} identities are in both {pair.replace('+', ' and ')}")
+    for note in result["notes"]:
+        console.print(f"[yellow]note[/] {note}", soft_wrap=True)
+    for leak in result["leaks"]:
+        console.print(f"[yellow]leak by format[/] {leak}", soft_wrap=True)
+    taken = result["settings"]["extract"]
+    console.print(", ".join(f"{name} {value}" for name, value in taken.items()), soft_wrap=True)
+    console.print(f"fingerprint {result['fingerprint']}")

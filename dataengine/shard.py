@@ -1,0 +1,244 @@
+"""The task that writes one shard: idempotent, and whole or not at all.
+
+It writes the tar and DALI's index to temporary names, syncs and renames them, and leaves records in `.parts/`; the one
+written last, `{shard}.done.json`, says that the shard is finished.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import tarfile
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import IO, Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import webdataset
+import xxhash
+
+from dataengine.errors import StoreError
+from dataengine.extract import extract
+from dataengine.order import counter_hash, text_hash
+from dataengine.plan import ConvertSettings, ShardPlan
+from dataengine.records import CLIPS_SCHEMA, INDEX_SCHEMA, Clip, ClipReport, Sample, sample_key
+from dataengine.store import file_sha256
+
+PARTS = ".parts"
+_SPOOL_BYTES = 256 << 20  # of one shard's images held in memory before they go to a temporary file
+
+
+@dataclass(frozen=True, slots=True)
+class ShardRecord:
+    """A finished shard, as SHARDS_SCHEMA has it; a shard all of whose clips failed has no samples and no file."""
+
+    shard: str
+    samples: int
+    bytes: int
+    sha256: str
+
+
+def write_shard(
+    plan: ShardPlan, root: Path, out: Path, settings: ConvertSettings, on_clip: Callable[[Clip, ClipReport], None]
+) -> ShardRecord:
+    """Convert the clips of one shard below `root` into the store folder `out`.
+
+    `on_clip` hears of each clip as it is done, and may raise to stop. Run again, it writes the same bytes. Raises
+    StoreError where the disk is full; nothing half-written is left under a final name.
+    """
+    parts = out / PARTS
+    with disk_full_is_clear(out), tempfile.SpooledTemporaryFile(max_size=_SPOOL_BYTES, dir=str(parts)) as spool:
+        entries, clip_rows = [], []
+        for clip in plan.clips:
+            samples, report = extract(clip, root, settings.extract)
+            for sample in samples:
+                entries.append(_Entry(clip, sample, spool.tell()))
+                spool.write(sample.data)
+                entries[-1] = entries[-1].without_data()
+            clip_rows.append(_clip_row(clip, report, plan.shard, len(samples)))
+            on_clip(clip, report)
+        entries.sort(key=lambda entry: (int(counter_hash(settings.seed, text_hash(entry.key))), entry.key))
+        index_rows = _write_tar(plan.shard, entries, spool, out) if entries else []
+        _write_table(parts / f"{plan.shard}.index.parquet", index_rows, INDEX_SCHEMA)
+        _write_table(parts / f"{plan.shard}.clips.parquet", clip_rows, CLIPS_SCHEMA)
+        tar = out / plan.shard
+        record = (
+            ShardRecord(plan.shard, len(entries), tar.stat().st_size, file_sha256(tar))
+            if entries
+            else ShardRecord(plan.shard, 0, 0, "")
+        )
+        write_whole(parts / f"{plan.shard}.done.json", json.dumps(_as_json(record)).encode())
+    return record
+
+
+def finished(shard: str, out: Path) -> ShardRecord | None:
+    """The record of a shard that stands whole in `out`, or None where it is still to be written."""
+    try:
+        record = ShardRecord(**json.loads((out / PARTS / f"{shard}.done.json").read_text()))
+        whole = not record.samples or (
+            (out / shard).stat().st_size == record.bytes and index_path(out / shard).stat().st_size > 0
+        )
+    except (OSError, ValueError, TypeError):
+        return None
+    return record if whole else None
+
+
+def index_path(tar: Path) -> Path:
+    """DALI's index beside a tar."""
+    return tar.with_suffix(".idx")
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """One sample of the shard, its bytes at `start` in the spool."""
+
+    clip: Clip
+    sample: Sample
+    start: int
+    size: int = 0
+    xxh3: int = 0
+
+    @property
+    def key(self) -> str:
+        return sample_key(self.clip.clip, self.sample.frame)
+
+    def without_data(self) -> _Entry:
+        data = self.sample.data
+        bare = replace(self.sample, data=b"")
+        return _Entry(self.clip, bare, self.start, len(data), xxhash.xxh3_64_intdigest(data))
+
+
+def _write_tar(shard: str, entries: list[_Entry], spool: IO[bytes], out: Path) -> list[dict[str, Any]]:
+    rows, lines = [], [f"v1.2 {len(entries)}"]
+    with _renamed_when_whole(out / shard) as stream:
+        # Fixed owner, mode and an integer mtime: the same plan gives the same bytes. (A float mtime would add a
+        # header to every member.) GNU format, since the default refuses long names.
+        writer = webdataset.TarWriter(
+            stream, user="dfx", group="dfx", mode=0o644, mtime=0, encoder=False, format=tarfile.GNU_FORMAT
+        )
+        for entry in entries:
+            spool.seek(entry.start)
+            data = spool.read(entry.size)
+            members = {entry.sample.ext: data, "json": _sample_json(entry)}
+            line = []
+            for ext, member in members.items():
+                writer.write({"__key__": entry.key, ext: member})
+                offset = writer.tarstream.offset - -(-len(member) // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE
+                line.append(f"{ext} {offset} {len(member)} {entry.key}.{ext}")
+                if ext == entry.sample.ext:
+                    rows.append(_index_row(entry, shard, offset))
+            lines.append(" ".join(line))
+        writer.close()
+    write_whole(index_path(out / shard), ("\n".join(lines) + "\n").encode())
+    return rows
+
+
+def _index_row(entry: _Entry, shard: str, offset: int) -> dict[str, Any]:
+    clip, sample = entry.clip, entry.sample
+    box = sample.box or (None, None, None, None)
+    return {
+        "key": entry.key,
+        "shard": shard,
+        "offset": offset,
+        "size": entry.size,
+        "xxh3": entry.xxh3,
+        "ext": sample.ext,
+        "split": clip.split,
+        "label": clip.label,
+        "dataset": clip.dataset,
+        "raw_method": clip.raw_method,
+        "method": clip.method,
+        "category": clip.category,
+        "quality": clip.quality,
+        "clip": clip.clip,
+        "frame": sample.frame,
+        **dict(zip(("box_x0", "box_y0", "box_x1", "box_y1"), box, strict=True)),
+        "score": sample.score,
+        "origin": sample.origin,
+        "target_id": clip.target_id,
+        "source_id": clip.source_id,
+        "group": clip.group,
+        "width": sample.width,
+        "height": sample.height,
+    }
+
+
+def _sample_json(entry: _Entry) -> bytes:
+    """What a reader without dfx gets beside the image: the index row, less what only the index can say."""
+    row = _index_row(entry, "", 0)
+    kept = {name: value for name, value in row.items() if name not in ("shard", "offset", "size", "xxh3", "ext")}
+    return json.dumps(kept, sort_keys=True, separators=(",", ":")).encode()
+
+
+def _clip_row(clip: Clip, report: ClipReport, shard: str, samples: int) -> dict[str, Any]:
+    return {
+        "clip": clip.clip,
+        "path": clip.paths[0],
+        "shard": shard,
+        "split": clip.split,
+        "label": clip.label,
+        "dataset": clip.dataset,
+        "raw_method": clip.raw_method,
+        "method": clip.method,
+        "quality": clip.quality,
+        "target_id": clip.target_id,
+        "source_id": clip.source_id,
+        "samples": samples,
+        **_as_json(report),
+    }
+
+
+def _as_json(record: ShardRecord | ClipReport) -> dict[str, Any]:
+    return asdict(record)
+
+
+def _write_table(path: Path, rows: list[dict[str, Any]], schema: pa.Schema) -> None:
+    write_table(path, pa.Table.from_pylist(rows, schema=schema))
+
+
+def write_table(path: Path, table: pa.Table) -> None:
+    """Write a Parquet file whole or not at all."""
+    with _renamed_when_whole(path) as stream:
+        pq.write_table(table, stream, compression="zstd")
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all."""
+    with _renamed_when_whole(path) as stream:
+        stream.write(data)
+
+
+@contextmanager
+def _renamed_when_whole(path: Path) -> Iterator[IO[bytes]]:
+    # The temporary file lies in .parts, so that a killed process leaves nothing beside the shards.
+    parts = path.parent if path.parent.name == PARTS else path.parent / PARTS
+    temporary = parts / f"tmp-{os.getpid()}-{path.name}"
+    try:
+        with temporary.open("wb") as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def disk_full_is_clear(out: Path) -> Iterator[None]:
+    """Turn an operating system's refusal to write below `out` into a StoreError of one line."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise StoreError(
+                f"no space left for {out}; free some and run the same command again, finished shards are kept"
+            ) from None
+        if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
+            raise StoreError(f"{out} cannot be written to ({error.strerror}); choose another --out") from None
+        raise
