@@ -119,7 +119,7 @@ def _write_tar(shard: str, entries: list[_Entry], spool: IO[bytes], out: Path) -
         # Fixed owner, mode and an integer mtime: the same plan gives the same bytes. (A float mtime would add a
         # header to every member.) GNU format, since the default refuses long names.
         writer = webdataset.TarWriter(
-            stream, user="dfx", group="dfx", mode=0o644, mtime=0, encoder=False, format=tarfile.GNU_FORMAT
+            stream, user="dfx", group="dfx", mode=0o644, mtime=0, encoder=False, format="GNU_FORMAT"
         )
         for entry in entries:
             spool.seek(entry.start)
