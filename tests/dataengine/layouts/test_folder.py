@@ -1,0 +1,88 @@
+"""Class folders of videos or images, and what all layouts share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from dataengine.errors import DfxError, LayoutError
+from dataengine.layouts import scan
+from dataengine.layouts.scan import ScanOptions
+
+
+def make(root: Path, *paths: str) -> Path:
+    for path in paths:
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).touch()
+    return root
+
+
+def test_class_folders_are_methods_and_real_is_real(tmp_path: Path) -> None:
+    make(tmp_path, "Real/a.mp4", "Deepfakes/a__b.mp4", "my method/deep/er/c.avi")
+    clips = scan("folder", tmp_path, ScanOptions(name="mine")).clips
+    assert {(clip.method, clip.category, clip.label) for clip in clips} == {
+        ("real", "real", 0),
+        ("Deepfakes", "face swap", 1),
+        ("my method", "unknown", 1),
+    }
+
+
+def test_two_underscores_give_target_and_source(tmp_path: Path) -> None:
+    (clip,) = scan("folder", make(tmp_path, "Deepfakes/ann_1__bob.mp4"), ScanOptions(name="mine")).clips
+    assert (clip.target_id, clip.source_id) == ("mine/ann_1", "mine/bob")
+
+
+def test_split_folders_are_kept_as_splits(tmp_path: Path) -> None:
+    make(tmp_path, "train/real/a.mp4", "validation/real/b.mp4", "test/fake/c.mp4")
+    clips = scan("folder", tmp_path, ScanOptions()).clips
+    assert {(clip.paths[0], clip.split) for clip in clips} == {
+        ("train/real/a.mp4", "train"),
+        ("validation/real/b.mp4", "val"),
+        ("test/fake/c.mp4", "test"),
+    }
+
+
+def test_split_folders_beside_others_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(LayoutError, match="'real' beside them"):
+        scan("folder", make(tmp_path, "train/real/a.mp4", "real/b.mp4"), ScanOptions())
+
+
+def test_images_in_a_class_folder_are_clips_and_in_a_folder_below_frames_of_one(tmp_path: Path) -> None:
+    make(tmp_path, "real/one.png", "real/two.jpg", "fake/a__b/1.png", "fake/a__b/2.png")
+    clips = {clip.clip: clip.paths for clip in scan("folder", tmp_path, ScanOptions(name="x")).clips}
+    assert clips == {
+        "x/real/one": ("real/one.png",),
+        "x/real/two": ("real/two.jpg",),
+        "x/fake/a__b": ("fake/a__b/1.png", "fake/a__b/2.png"),
+    }
+
+
+def test_files_that_differ_in_their_suffix_alone_are_two_clips(tmp_path: Path) -> None:
+    clips = scan("folder", make(tmp_path, "real/a.png", "real/a.jpg", "real/b.jpg"), ScanOptions(name="x")).clips
+    assert sorted(clip.clip for clip in clips) == ["x/real/a%2Ejpg", "x/real/a%2Epng", "x/real/b"]
+
+
+def test_ids_hold_neither_dot_nor_space(tmp_path: Path) -> None:
+    (clip,) = scan("folder", make(tmp_path, "my.class (1)/a b.c.mp4"), ScanOptions(name="x")).clips
+    assert clip.clip == "x/my%2Eclass%20%281%29/a%20b%2Ec"
+
+
+def test_a_root_that_does_not_exist_names_it(tmp_path: Path) -> None:
+    with pytest.raises(LayoutError, match=r"no folder .*nowhere"):
+        scan("folder", tmp_path / "nowhere", ScanOptions())
+
+
+def test_a_root_of_another_layout_names_that_layout(tmp_path: Path) -> None:
+    with pytest.raises(LayoutError, match="it looks like celeb-df: use `dfx shard celeb-df`"):
+        scan("ff++", make(tmp_path, "Celeb-real/id0_0000.mp4"), ScanOptions())
+
+
+def test_an_empty_tree_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(LayoutError, match="holds no video or image"):
+        scan("folder", make(tmp_path, "real/readme.txt"), ScanOptions())
+
+
+def test_an_unknown_layout_names_the_nearest(tmp_path: Path) -> None:
+    with pytest.raises(DfxError, match="unknown layout 'celebdf'; did you mean celeb-df"):
+        scan("celebdf", tmp_path, ScanOptions())

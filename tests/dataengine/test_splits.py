@@ -1,0 +1,71 @@
+"""Derived splits."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dataengine.records import Clip
+from dataengine.splits import derive, shared_identities
+
+
+def clip(target: str, source: str = "", split: str = "") -> Clip:
+    return Clip(
+        clip=f"{target}-{source}",
+        paths=("x",),
+        media="video",
+        dataset="x",
+        split=split,
+        raw_method="m" if source else "original",
+        method="m" if source else "real",
+        category="",
+        quality="",
+        target_id=target,
+        source_id=source,
+    )
+
+
+names = st.sampled_from([f"p{n}" for n in range(20)])
+pairs = st.lists(st.tuples(names, names), max_size=60)
+
+
+@given(pairs=pairs, seed=st.integers(0, 1000))
+def test_no_identity_is_in_two_splits(pairs: list[tuple[str, str]], seed: int) -> None:
+    clips = derive([clip(target, source) for target, source in pairs], seed)
+    assert shared_identities(clips) == {}
+    assert len(clips) == len(pairs)
+
+
+@given(pairs=pairs, seed=st.integers(0, 1000))
+def test_every_clip_gets_a_split_and_only_fakes_across_splits_get_none(pairs: list[tuple[str, str]], seed: int) -> None:
+    clips = derive([*(clip(target, source) for target, source in pairs), *(clip(target) for target, _ in pairs)], seed)
+    assert {made.split for made in clips} <= {"train", "val", "test", "none"}
+    split_of = {made.target_id: made.split for made in clips if not made.source_id}
+    for made in clips:
+        if made.split == "none":
+            assert made.source_id
+            assert split_of[made.target_id] != split_of.get(made.source_id)
+
+
+@given(pairs=pairs)
+def test_the_order_of_the_clips_does_not_matter(pairs: list[tuple[str, str]]) -> None:
+    clips = [clip(target, source) for target, source in pairs]
+    forward, backward = derive(clips, 0), derive(clips[::-1], 0)
+    assert forward == backward[::-1]
+
+
+@given(count=st.integers(3, 200), seed=st.integers(0, 1000))
+def test_every_split_gets_an_identity_where_there_are_three(count: int, seed: int) -> None:
+    assert {made.split for made in derive([clip(f"p{n}") for n in range(count)], seed)} == {"train", "val", "test"}
+
+
+def test_shares_are_those_of_the_identities() -> None:
+    clips = derive([clip(f"p{n}") for n in range(1000)], 0)
+    assert [sum(made.split == split for made in clips) for split in ("train", "val", "test")] == [720, 140, 140]
+
+
+def test_an_official_split_is_kept_and_shared_identities_are_counted() -> None:
+    clips = derive([clip("a", split="test"), clip("a"), clip("b"), clip("c"), clip("d")], 0)
+    assert clips[0].split == "test"
+    a = clips[1].split
+    assert shared_identities(clips) == ({} if a == "test" else {f"{a}+test": 1})

@@ -1,0 +1,150 @@
+"""A finished store: references, selections, and what is refused."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dataengine.errors import DfxError, StoreError
+from dataengine.store import Store, StoreRef, fingerprint, open_store, parse_ref, select, verify
+
+
+@pytest.fixture
+def copy(mini_store: Store, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(mini_store.root, tmp_path / "copy"))
+
+
+def test_a_reference_is_a_path_and_a_selection() -> None:
+    ref = parse_ref("shards/ff++@split=train@method=real,Face2Face")
+    assert ref == StoreRef("shards/ff++", (("method", ("Face2Face", "real")), ("split", ("train",))))
+
+
+@given(
+    where=st.dictionaries(
+        st.sampled_from(["method", "split", "quality", "clip"]),
+        st.lists(st.from_regex(r"[a-z0-9+/_-]+", fullmatch=True), min_size=1, max_size=3, unique=True),
+    )
+)
+def test_the_text_of_a_reference_reads_back_as_itself(where: dict[str, list[str]]) -> None:
+    ref = StoreRef("shards/x", tuple(sorted((column, tuple(sorted(values))) for column, values in where.items())))
+    assert parse_ref(str(ref)) == ref
+
+
+def test_an_unknown_column_names_the_nearest() -> None:
+    with pytest.raises(DfxError, match="did you mean method"):
+        parse_ref("shards/x@metod=real")
+
+
+def test_a_selection_without_values_is_refused() -> None:
+    with pytest.raises(StoreError, match="write PATH@column=value"):
+        parse_ref("shards/x@method=")
+
+
+def test_a_selection_keeps_the_rows_with_its_values(mini_store: Store) -> None:
+    rows = select([f"{mini_store.root}@method=real,FaceSwap@split=train"])
+    assert set(rows.strings("method")) == {"real", "FaceSwap"}
+    assert set(rows.strings("split")) == {"train"}
+
+
+def test_the_split_none_is_in_no_default_selection(mini_store: Store) -> None:
+    assert "none" in mini_store.index().column("split").to_pylist()
+    assert "none" not in select([str(mini_store.root)]).strings("split")
+    assert set(select([f"{mini_store.root}@split=none"]).strings("split")) == {"none"}
+
+
+def test_an_empty_selection_names_the_values_there_are(mini_store: Store) -> None:
+    with pytest.raises(StoreError, match="method is none of Face2Face; there are: Deepfakes, FaceSwap, real"):
+        select([f"{mini_store.root}@method=Face2Face"])
+
+
+def test_rows_of_two_references_stand_one_after_the_other(mini_store: Store) -> None:
+    rows = select([f"{mini_store.root}@method=real", f"{mini_store.root}@method=FaceSwap"])
+    assert rows.column("store").tolist() == sorted(rows.column("store").tolist())
+    for number in range(len(rows)):
+        row = rows.table.slice(number, 1).to_pylist()[0]
+        assert rows.shard_files[row["shard_file"]].name == row["shard"]
+
+
+def test_a_selection_given_twice_is_refused(mini_store: Store) -> None:
+    with pytest.raises(StoreError, match="given twice"):
+        select([str(mini_store.root), str(mini_store.root)])
+
+
+def test_a_folder_that_is_no_store_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="no store at"):
+        open_store(tmp_path / "nowhere")
+    with pytest.raises(StoreError, match="is no store"):
+        open_store(tmp_path)
+
+
+def test_an_unfinished_store_is_refused(tmp_path: Path) -> None:
+    (tmp_path / ".parts").mkdir()
+    with pytest.raises(StoreError, match="is not finished; run its `dfx shard` command again"):
+        open_store(tmp_path)
+
+
+def test_a_missing_tar_is_named(copy: Path) -> None:
+    (copy / "train-000000.tar").unlink()
+    with pytest.raises(StoreError, match=r"train-000000\.tar is missing; run"):
+        open_store(copy)
+
+
+def test_a_cut_tar_is_named(copy: Path) -> None:
+    path = copy / "train-000000.tar"
+    path.write_bytes(path.read_bytes()[:-600])
+    with pytest.raises(StoreError, match=r"train-000000\.tar is damaged"):
+        open_store(copy)
+
+
+def test_a_damaged_index_is_named(copy: Path) -> None:
+    (copy / "index.parquet").write_bytes(b"PAR1 no")
+    with pytest.raises(StoreError, match=r"index\.parquet is damaged"):
+        select([str(copy)])
+
+
+def test_another_format_is_refused(copy: Path) -> None:
+    meta = json.loads((copy / "dataset.json").read_text())
+    (copy / "dataset.json").write_text(json.dumps({**meta, "format": 99}))
+    with pytest.raises(StoreError, match="store format 99"):
+        open_store(copy)
+
+
+def test_verify_finds_a_flipped_byte(copy: Path) -> None:
+    assert verify(open_store(copy)) == []
+    path = copy / "train-000001.tar"
+    data = bytearray(path.read_bytes())
+    data[5000] ^= 1
+    path.write_bytes(data)
+    assert verify(open_store(copy)) == ["train-000001.tar"]
+
+
+SYNTHETIC = {
+    "key": ["a/0/000000", "a/1/000000", "b/ü/000001"],
+    "xxh3": pa.array([1, 2**64 - 1, 77], pa.uint64()),
+    "label": pa.array([0, 1, 1], pa.int8()),
+    "method": ["real", "Deepfakes", "FaceSwap"],
+    "split": ["train", "val", "none"],
+}
+
+
+def test_the_fingerprint_of_a_synthetic_index_never_changes() -> None:
+    assert fingerprint(pa.table(SYNTHETIC)) == "a2f62100b2db50cbd5892bef3622e2460e88790b3cd8a71e93ba97e646e6c4ab"
+
+
+@given(order=st.permutations([0, 1, 2]))
+def test_the_fingerprint_does_not_depend_on_the_order_of_rows(order: list[int]) -> None:
+    assert fingerprint(pa.table(SYNTHETIC).take(order)) == fingerprint(pa.table(SYNTHETIC))
+
+
+@pytest.mark.parametrize(("column", "value"), [("key", "z"), ("label", 1), ("method", "real2"), ("split", "test")])
+def test_the_fingerprint_changes_with_what_it_stands_for(column: str, value: object) -> None:
+    table = pa.table(SYNTHETIC)
+    changed = pa.array([value, *table.column(column).to_pylist()[1:]], table.schema.field(column).type)
+    other = table.set_column(table.column_names.index(column), column, changed)
+    assert fingerprint(other) != fingerprint(table)
