@@ -6,20 +6,13 @@ A run that is killed is taken up where it stood by the same call; a finished sto
 from __future__ import annotations
 
 import json
-import multiprocessing
-import os
 import shutil
-import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from queue import Empty
 from typing import Any
 
-import cv2
 import pyarrow as pa
 import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
@@ -31,7 +24,7 @@ from dataengine.leaks import format_leaks
 from dataengine.methods import named_by_user
 from dataengine.plan import ConvertSettings, Plan, ShardPlan, make_plan, settings_json
 from dataengine.records import CLIPS_SCHEMA, FORMAT, INDEX_SCHEMA, SHARDS_SCHEMA, Clip, ClipReport
-from dataengine.shard import PARTS, disk_full_is_clear, finished, index_path, write_shard, write_table, write_whole
+from dataengine.shard import PARTS, disk_full_is_clear, finished, index_path, write_table, write_whole
 from dataengine.store import (
     CLIPS_FILE,
     DATASET_FILE,
@@ -44,6 +37,7 @@ from dataengine.store import (
     shards_digest,
 )
 from dataengine.version import VERSION
+from dataengine.workers import write_shards
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +92,7 @@ def convert(
         pending = [shard for shard in plan.shards if not _stands(shard.shard, out, is_finished)]
         watch = _Watch(plan.num_clips, max_failures, on_clip)
         if pending:
-            _write(pending, root.resolve(), out, settings, workers, watch)
+            write_shards(pending, root.resolve(), out, settings, workers, watch)
         if is_finished:
             _same_bytes_again(pending, out)
         else:
@@ -247,79 +241,3 @@ class _Watch:
                     f"{len(self._failures)} clips failed, more than --max-failures {self._limit} "
                     f"(first: {self._failures[0]}); mend them, or raise --max-failures and run again"
                 )
-
-
-def _write(
-    pending: list[ShardPlan], root: Path, out: Path, settings: ConvertSettings, workers: int, watch: _Watch
-) -> None:
-    if workers == 0:
-        threads = cv2.getNumThreads()
-        cv2.setNumThreads(1)
-        try:
-            for shard in pending:
-                write_shard(shard, root, out, settings, watch)
-        finally:
-            cv2.setNumThreads(threads)
-        return
-    context = multiprocessing.get_context("spawn")  # OpenCV's threads hang in a forked process
-    news, stop = context.Queue(), context.Event()
-    with ProcessPoolExecutor(
-        min(workers, len(pending)), mp_context=context, initializer=_start_worker, initargs=(news, stop)
-    ) as pool:
-        futures: set[Future[None]] = {pool.submit(_task, shard, root, out, settings) for shard in pending}
-        try:
-            while futures:
-                done, futures = wait(futures, timeout=0.1, return_when=FIRST_COMPLETED)
-                for future in done:
-                    future.result()
-                _hear(news, watch)
-            _hear(news, watch)
-        except BrokenProcessPool:
-            raise StoreError(
-                "a worker process died (often: out of memory); run the same command again with fewer --workers, "
-                "finished shards are kept"
-            ) from None
-        finally:
-            stop.set()
-            pool.shutdown(wait=True, cancel_futures=True)
-            news.close()
-
-
-def _hear(news: Any, watch: _Watch) -> None:
-    while True:
-        try:
-            watch(*news.get_nowait())
-        except Empty:
-            return
-
-
-class _StoppedError(Exception):
-    """The parent no longer wants this worker's shard."""
-
-
-_news: Any = None
-_stop: Any = None
-
-
-def _start_worker(news: Any, stop: Any) -> None:
-    global _news, _stop
-    _news, _stop = news, stop
-    cv2.setNumThreads(1)
-    threading.Thread(target=_die_with_parent, daemon=True).start()
-
-
-def _die_with_parent() -> None:
-    # A pool's workers outlive a parent that is killed: they hold both ends of its queue.
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
-
-
-def _task(shard: ShardPlan, root: Path, out: Path, settings: ConvertSettings) -> None:
-    def tell(clip: Clip, report: ClipReport) -> None:
-        if _stop.is_set():
-            raise _StoppedError
-        _news.put((clip, report))
-
-    write_shard(shard, root, out, settings, tell)
