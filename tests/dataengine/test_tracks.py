@@ -1,0 +1,172 @@
+from __future__ import annotations
+
+import itertools
+import weakref
+from collections.abc import Iterator, Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dataengine.faces import Face
+from dataengine.tracks import HOLD_IOU, MAX_FACES, MAX_GAP, Sighting, Tracks, between, follow, iou, link
+
+Spots = Sequence[Sequence[Face]]
+
+
+def face(x: float, *, side: float = 100, score: float = 0.9) -> Face:
+    return Face((x, 50, x + side, 50 + side), score)
+
+
+def track(spots: Spots, *, stride: int) -> tuple[list[Sighting], list[int]]:
+    """The chosen track over frames that hold the faces `spots`, and the positions that were looked at."""
+    looked: list[int] = []
+
+    def detect(position: int) -> Sequence[Face]:
+        looked.append(position)
+        return spots[position]
+
+    chosen = follow(range(len(spots)), detect, lambda position, box: (position, box), stride=stride)
+    assert all(crop == (sighting.position, sighting.face.box) for sighting, crop in chosen)
+    return [sighting for sighting, _ in chosen], looked
+
+
+def origins(sightings: Sequence[Sighting]) -> list[tuple[int, str]]:
+    return [(sighting.position, sighting.origin) for sighting in sightings]
+
+
+faces = st.builds(
+    lambda x, side, score: face(x, side=side, score=score),
+    st.integers(0, 300).map(float),
+    st.integers(20, 120).map(float),
+    st.floats(0.7, 1.0),
+)
+clips = st.lists(st.lists(faces, max_size=3), max_size=20)
+
+
+def test_the_smaller_short_lived_face_is_not_chosen() -> None:
+    large, small = face(0), face(400, side=60)
+    spots = [[small, large] if 3 <= p < 9 else [large] for p in range(12)]
+    chosen, _ = track(spots, stride=4)
+    assert [sighting.position for sighting in chosen] == list(range(12))
+    assert {sighting.face.box for sighting in chosen} == {large.box}
+
+
+def test_a_large_face_for_a_moment_loses_to_one_that_stays() -> None:
+    passing, staying = face(400, side=180), face(0)
+    spots = [[passing, staying] if p < 2 else [staying] for p in range(12)]
+    assert {sighting.face.box for sighting in track(spots, stride=1)[0]} == {staying.box}
+
+
+@pytest.mark.parametrize("stride", [1, 4])
+def test_a_gap_of_two_is_interpolated_and_one_of_three_left_out(stride: int) -> None:
+    spots = [[] if p in (3, 4, 8, 9, 10) else [face(2.0 * p, score=0.9 if p < 5 else 0.8)] for p in range(14)]
+    chosen, _ = track(spots, stride=stride)
+    got = dict(origins(chosen))
+    assert [p for p in got if got[p] == "interpolated"] == [3, 4]
+    assert not {8, 9, 10} & got.keys()
+    assert set(got) == set(range(14)) - {8, 9, 10}
+    bridged = [sighting.face for sighting in chosen if sighting.origin == "interpolated"]
+    assert [round(f.box[0], 6) for f in bridged] == [6, 8]
+    assert {f.score for f in bridged} == {0.8}
+
+
+def test_where_the_track_holds_only_every_fourth_frame_and_the_last_are_looked_at() -> None:
+    chosen, looked = track([[face(float(p))] for p in range(11)], stride=4)
+    assert looked == [0, 4, 8, 10]
+    assert [p for p, origin in origins(chosen) if origin == "detected"] == looked
+    assert {origin for p, origin in origins(chosen) if p not in looked} == {"tracked"}
+    assert [sighting.face.box[0] for sighting in chosen] == pytest.approx(range(11))
+
+
+@pytest.mark.parametrize(
+    "spots",
+    [
+        [[face(0)], [face(30)], [face(60)], [face(90)], [face(120)]],  # too far for a straight line
+        [[face(0)], [face(0)], [face(0)], [face(0), face(300)], [face(0), face(300)]],  # another comes
+        [[face(0), face(300)], [face(0)], [face(0)], [face(0)], [face(0)]],  # another goes
+        [[], [], [face(0)], [], []],  # none at both ends
+    ],
+)
+def test_where_the_track_does_not_hold_every_frame_is_looked_at(spots: Spots) -> None:
+    chosen, looked = track(spots, stride=4)
+    assert sorted(looked) == [0, 1, 2, 3, 4]
+    assert "tracked" not in {origin for _, origin in origins(chosen)}
+
+
+def test_no_face_gives_no_track() -> None:
+    assert track([[]] * 9, stride=4) == ([], [0, 4, 1, 2, 3, 8, 5, 6, 7])
+    assert track([], stride=4) == ([], [])
+
+
+@given(clips, st.integers(1, 5))
+def test_a_track_has_each_frame_once_and_no_short_gap(spots: Spots, stride: int) -> None:
+    chosen, looked = track(spots, stride=stride)
+    positions = [sighting.position for sighting in chosen]
+    assert positions == sorted(set(positions))
+    assert all(b - a == 1 or b - a > MAX_GAP + 1 for a, b in itertools.pairwise(positions))
+    assert len(looked) == len(set(looked))
+    for sighting in chosen:
+        if sighting.origin == "detected":
+            assert sighting.face in spots[sighting.position]
+        assert (sighting.position in looked) or sighting.origin == "tracked"
+    assert bool(chosen) == any(spots[position] for position in looked)
+
+
+@given(clips)
+def test_each_detected_face_is_in_exactly_one_track_and_the_chosen_is_the_largest(spots: Spots) -> None:
+    tracks = Tracks()
+    settled = [entry for position, found in enumerate(spots) for entry in tracks.add(position, found, "detected")]
+    detected = [(s.position, s.face) for line in tracks.tracks for s in line if s.origin == "detected"]
+    key = lambda entry: (entry[0], entry[1].box, entry[1].score)  # noqa: E731
+    assert sorted(detected, key=key) == sorted(((p, f) for p, found in enumerate(spots) for f in found), key=key)
+    assert sum(len(line) for line in tracks.tracks) == len(settled) == len({(n, s.position) for n, s in settled})
+    areas = [sum(s.face.area for s in line) for line in tracks.tracks]
+    assert tracks.largest() == (areas.index(max(areas)) if areas else None)
+
+
+@given(st.lists(faces, max_size=5), st.lists(faces, max_size=5))
+def test_links_use_each_face_once_and_the_best_overlap_first(before: list[Face], after: list[Face]) -> None:
+    pairs = link(before, after, HOLD_IOU)
+    assert len({i for i, _ in pairs}) == len({j for _, j in pairs}) == len(pairs)
+    assert all(iou(before[i].box, after[j].box) >= HOLD_IOU for i, j in pairs)
+    best = max((iou(a.box, b.box) for a in before for b in after), default=0)
+    if best >= HOLD_IOU:
+        assert max(iou(before[i].box, after[j].box) for i, j in pairs) == best
+
+
+@given(faces, faces, st.integers(0, 4))
+def test_boxes_between_lie_between(a: Face, b: Face, count: int) -> None:
+    boxes = [a.box, *(f.box for f in between(a, b, count)), b.box]
+    assert len(boxes) == count + 2
+    for corner in zip(*boxes, strict=True):
+        steps = [y - x for x, y in itertools.pairwise(corner)]
+        assert steps == pytest.approx([steps[0]] * len(steps))
+
+
+@pytest.mark.parametrize("num_faces", [0, 1])
+def test_no_more_than_a_few_frames_are_held(num_faces: int) -> None:
+    class Picture:
+        pass
+
+    alive: weakref.WeakSet[Picture] = weakref.WeakSet()
+    most = 0
+
+    def pictures() -> Iterator[Picture]:
+        nonlocal most
+        for _ in range(200):
+            picture = Picture()
+            alive.add(picture)
+            most = max(most, len(alive))
+            yield picture
+            del picture
+
+    follow(pictures(), lambda _: [face(0)] * num_faces, lambda _, box: box, stride=4)
+    assert most <= 4 + MAX_GAP + 1
+
+
+def test_of_a_crowd_only_the_largest_faces_are_followed() -> None:
+    crowd = [face(200.0 * k, side=20 + k) for k in range(30)]
+    crops: list[float] = []
+    follow([0], lambda _: crowd, lambda _, box: crops.append(box[2] - box[0]), stride=1)
+    assert sorted(crops) == [20 + k for k in range(30 - MAX_FACES, 30)]
