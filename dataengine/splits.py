@@ -11,8 +11,19 @@ from dataengine.errors import LayoutError
 from dataengine.order import counter_hash, text_hash
 from dataengine.records import Clip
 
-DERIVED_SHARES = (("train", 0.72), ("val", 0.14), ("test", 0.14))
-"""Of the identities; FF++'s own official shares."""
+SHARE = 0.14
+"""Of the identities, in val and in test each; FF++'s own official share."""
+
+LEAST_TEST, LEAST_VAL = 12, 6
+"""Identities that small datasets put into test and val, up to 30 % and 15 % of theirs: no interval is given for a test
+split of fewer than ten."""
+
+
+def split_sizes(identities: int) -> dict[str, int]:
+    """How many of so many identities go into train, val and test; each gets one where there are three."""
+    test = max(round(SHARE * identities), min(LEAST_TEST, identities * 3 // 10), int(identities > 2))
+    val = max(round(SHARE * identities), min(LEAST_VAL, identities * 15 // 100), int(identities > 1))
+    return {"train": identities - val - test, "val": val, "test": test}
 
 
 def official_pairs(folder: Path) -> dict[str, str]:
@@ -40,16 +51,16 @@ def official_pairs(folder: Path) -> dict[str, str]:
     return split_of
 
 
-def derive(clips: Sequence[Clip], seed: int, shares: Sequence[tuple[str, float]] = DERIVED_SHARES) -> list[Clip]:
+def derive(clips: Sequence[Clip], seed: int) -> list[Clip]:
     """Give every clip whose split is "" one, by identity; clips that have one keep it.
 
-    Identities are put in an order keyed by `seed` and dealt out by `shares`. A fake whose target and source fall in
+    Identities are put in an order keyed by `seed` and dealt out (`split_sizes`). A fake whose target and source fall in
     different splits gets "none", so that no identity is in two of the others. (Joining clips that share an identity
     transitively would make DFD or Celeb-DF one single group.)
     """
     open_clips = [clip for clip in clips if not clip.split]
     identities = {name for clip in open_clips for name in (clip.target_id, clip.source_id) if name}
-    split_of = _deal(identities, seed, shares)
+    split_of = _deal(identities, seed)
 
     def given(clip: Clip) -> str:
         target = split_of[clip.target_id]
@@ -58,18 +69,10 @@ def derive(clips: Sequence[Clip], seed: int, shares: Sequence[tuple[str, float]]
     return [clip if clip.split else replace(clip, split=given(clip)) for clip in clips]
 
 
-def _deal(identities: set[str], seed: int, shares: Sequence[tuple[str, float]]) -> Mapping[str, str]:
+def _deal(identities: set[str], seed: int) -> Mapping[str, str]:
     ranked = sorted(identities, key=lambda name: (int(counter_hash(seed, text_hash(name))), name))
-    split_of, start, total = {}, 0, 0.0
-    for number, (split, share) in enumerate(shares):
-        total += share
-        left = len(shares) - number - 1
-        # Each split gets an identity while there are enough of them, so that a small dataset can be trained on.
-        end = max(round(total * len(ranked)), min(start + 1, len(ranked)))
-        end = len(ranked) if left == 0 else min(end, max(len(ranked) - left, start))
-        split_of.update(dict.fromkeys(ranked[start:end], split))
-        start = end
-    return split_of
+    dealt = iter(ranked)
+    return {next(dealt): split for split, size in split_sizes(len(ranked)).items() for _ in range(size)}
 
 
 def shared_identities(clips: Sequence[Clip]) -> dict[str, int]:

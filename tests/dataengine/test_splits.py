@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dataengine.records import Clip
-from dataengine.splits import derive, shared_identities
+from dataengine.splits import derive, shared_identities, split_sizes
 
 
 def clip(target: str, source: str = "", split: str = "") -> Clip:
@@ -62,6 +62,10 @@ def test_every_split_gets_an_identity_where_there_are_three(count: int, seed: in
 def test_shares_are_those_of_the_identities() -> None:
     clips = derive([clip(f"p{n}") for n in range(1000)], 0)
     assert [sum(made.split == split for made in clips) for split in ("train", "val", "test")] == [720, 140, 140]
+
+
+def test_a_small_dataset_keeps_enough_test_identities_for_an_interval() -> None:
+    assert split_sizes(40) == {"train": 22, "val": 6, "test": 12}
 
 
 def test_an_official_split_is_kept_and_shared_identities_are_counted() -> None:
