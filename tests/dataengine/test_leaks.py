@@ -1,5 +1,6 @@
 """Does the format give the label away?"""
 
+import numpy as np
 import pyarrow as pa
 
 from dataengine.leaks import format_leaks
@@ -29,3 +30,14 @@ def test_equal_formats_are_not_reported_whatever_the_balance() -> None:
 
 def test_a_store_of_one_label_has_nothing_to_tell_apart() -> None:
     assert format_leaks(index([], [("jpg", 256)])) == []
+
+
+def test_crops_of_any_width_are_no_leak_where_both_labels_draw_them_alike() -> None:
+    rng = np.random.default_rng(0)
+    widths = [("jpg", int(width)) for width in rng.integers(90, 256, 2000)]
+    assert format_leaks(index(widths[:400], widths[400:])) == []
+
+
+def test_smaller_images_of_one_label_are_reported() -> None:
+    lines = format_leaks(index([("jpg", 250 + n % 6) for n in range(60)], [("jpg", 120 + n % 9) for n in range(60)]))
+    assert lines == ["image width differs between real and fake (total variation 1.00)"]

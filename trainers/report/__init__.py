@@ -1,0 +1,1 @@
+"""The report: run folders and a sweep's trials in, one self-contained HTML page out."""

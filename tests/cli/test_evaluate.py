@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from cli.evaluate import evaluate_runs
+from dataengine.errors import StoreError
+from tests.trainers.tiny_store import write_store
+from trainers.config import TrainConfig
+from trainers.fit import fit
+
+app = typer.Typer()
+app.command()(evaluate_runs)
+CPU = ("--device", "cpu", "--backend", "cpu", "--threads", "1", "--batch", "8")
+
+
+@pytest.fixture(scope="module")
+def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("shards")
+    write_store(root / "home", clips={"train": 6, "val": 4, "test": 12}, frames=1)
+    write_store(root / "away", clips={"test": 4}, methods=("real", "FaceSwap"), seed=1, frames=1)
+    write_store(root / "reals", clips={"test": 4}, methods=("real",), seed=2, frames=1)
+    return root
+
+
+@pytest.fixture(scope="module")
+def run(shards: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("runs") / "small"
+    settings = {"model": "mobilenetv3_small_050", "weights": "none", "size": 32, "batch": 9, "epochs": 1}
+    fit(TrainConfig(data=(str(shards / "home"),), device="cpu", backend="cpu", threads=1, **settings), path)
+    return path
+
+
+def test_each_store_gets_its_table_and_its_confusion_matrix(run: Path, shards: Path, tmp_path: Path) -> None:
+    file = tmp_path / "result.json"
+    on = ["--on", str(shards / "home"), "--on", str(shards / "away")]
+    found = CliRunner().invoke(app, [str(run), *on, *CPU, "--json", str(file)])
+    assert found.exit_code == 0, found.output
+    for text in ("small on home", "small on away", "method: balanced accuracy", "FaceSwap (unseen)"):
+        assert text in found.output
+    assert "unseen in training: FaceSwap (4 clips)" in found.output
+    assert "fewer than 10" in found.output
+    assert [result["store"] for result in json.loads(file.read_text())] == ["home", "away"]
+
+
+def test_a_store_of_one_label_has_an_undefined_auc(run: Path, shards: Path) -> None:
+    found = CliRunner().invoke(app, [str(run), "--on", str(shards / "reals"), *CPU])
+    assert found.exit_code == 0, found.output
+    line = next(line for line in found.output.splitlines() if line.startswith("real or fake: AUC"))
+    assert line.count("undefined") == 2
+    assert "0.5" not in line
+
+
+def test_a_missing_split_names_those_there_are(run: Path, shards: Path) -> None:
+    found = CliRunner().invoke(app, [str(run), "--on", str(shards / "away"), "--split", "val", *CPU])
+    assert isinstance(found.exception, StoreError)
+    assert "there are: test" in str(found.exception)

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dataengine.errors import DfxError
+from tests.trainers.report.synthetic_runs import CLASSES, predictions
+from trainers.bootstrap import interval, resampled
+from trainers.metrics import metrics_of, score
+from trainers.taxonomy import Taxonomy
+
+TAXONOMY = Taxonomy(task="attribution", classes=CLASSES)
+METRICS = metrics_of("attribution")
+
+
+@given(skill=st.floats(0, 6), seed=st.integers(0, 1000), groups=st.integers(10, 25), metric=st.sampled_from(METRICS))
+@settings(max_examples=40, deadline=None)
+def test_an_interval_holds_the_estimate_for_any_skill(skill: float, seed: int, groups: int, metric: str) -> None:
+    table = predictions(CLASSES, skill=skill, seed=seed, groups=groups, frames=1)
+    estimate = score(table, TAXONOMY, threshold=0.7)[metric]
+    found = interval(table, TAXONOMY, metric, threshold=0.7, resamples=100)
+    assert found is not None
+    assert 0 <= found[0] <= estimate <= found[1] <= 1
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_a_draw_is_the_metric_of_the_drawn_groups_written_out(metric: str) -> None:
+    table = predictions((*CLASSES, "new"), skill=1.0, groups=12, frames=2)
+    values = resampled(table, TAXONOMY, metric, threshold=0.6, resamples=5, seed=3)
+    names = sorted(set(table["group"].to_pylist()))
+    draws = np.random.default_rng(3).multinomial(len(names), np.full(len(names), 1 / len(names)), size=5)
+    place = [names.index(group) for group in table["group"].to_pylist()]
+    for value, draw in zip(values, draws, strict=True):
+        written = table.take(pa.array(np.repeat(np.arange(table.num_rows), draw[place])))
+        assert value == pytest.approx(score(written, TAXONOMY, threshold=0.6)[metric])
+
+
+def test_an_interval_does_not_depend_on_the_order_of_rows() -> None:
+    table = predictions(CLASSES, skill=1.0, groups=15)
+    mixed = table.take(pa.array(np.random.default_rng(0).permutation(table.num_rows)))
+    for metric in METRICS:
+        assert interval(mixed, TAXONOMY, metric, threshold=0.5) == pytest.approx(
+            interval(table, TAXONOMY, metric, threshold=0.5)
+        )
+
+
+def test_below_ten_groups_there_is_no_interval() -> None:
+    assert interval(predictions(CLASSES, groups=9), TAXONOMY, "detection_auc", threshold=0.5) is None
+    assert interval(predictions(CLASSES, groups=10), TAXONOMY, "detection_auc", threshold=0.5) is not None
+
+
+def test_only_groups_that_enter_the_metric_count() -> None:
+    seen, new = predictions(CLASSES, groups=9), predictions(("new",), groups=30, store="other")
+    both = pa.concat_tables([seen.replace_schema_metadata(None), new.replace_schema_metadata(None)])
+    assert interval(both, TAXONOMY, "attribution_balanced_accuracy", threshold=0.5) is None
+    assert interval(both, TAXONOMY, "detection_auc", threshold=0.5) is not None
+
+
+def test_an_undefined_metric_has_no_interval() -> None:
+    reals = predictions(("real",), groups=20)
+    assert interval(reals, TAXONOMY, "detection_auc", threshold=0.5) is None
+    assert interval(reals, TAXONOMY, "attribution_balanced_accuracy", threshold=0.5) is None
+    assert interval(predictions(CLASSES), TAXONOMY, "detection_accuracy", threshold=None) is None
+
+
+def test_more_frames_of_the_same_people_do_not_narrow_the_interval() -> None:
+    table = predictions(CLASSES, skill=1.0, groups=15, frames=1)
+    copied = pa.concat_tables([table] * 8)
+    once, eightfold = (interval(t, TAXONOMY, "detection_auc", threshold=0.5) for t in (table, copied))
+    assert once == pytest.approx(eightfold)
+
+
+def test_an_unknown_metric_is_named_with_those_there_are() -> None:
+    with pytest.raises(DfxError, match="detection_auc"):
+        interval(predictions(CLASSES), TAXONOMY, "detection_au", threshold=0.5)
