@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from dataengine.errors import DfxError
+from trainers.config import TrainConfig
+
+
+def test_settings_survive_json() -> None:
+    config = TrainConfig(data=("a@method=real,x", "b"), loss="ce+supcon", frames_per_clip=8, lr=1e-4, size=96)
+    assert TrainConfig.of(json.loads(json.dumps(config.as_dict()))) == config
+
+
+def test_an_unknown_setting_is_named_with_the_nearest() -> None:
+    with pytest.raises(DfxError, match="unknown training setting 'epoch'; did you mean epochs"):
+        TrainConfig.of({"data": ["a"], "epoch": 3})
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"data": ()}, "no store to train on"),
+        ({"data": "shards/ff++"}, "give a list"),
+        ({"data": ("a@split=train",)}, "selects a split; leave it out"),
+        ({"task": "detect"}, "did you mean detection"),
+        ({"loss": "ce+subcon"}, r"did you mean ce\+supcon"),
+        ({"policy": "balance"}, "did you mean balanced"),
+        ({"amp": "bf61"}, "did you mean bf16"),
+        ({"class_weights": "balanced"}, "count twice; add --policy shuffled"),
+        ({"epochs": 0}, "epochs is 0"),
+        ({"batch": 1.5}, "batch is 1.5"),
+        ({"lr": 0.0}, "lr is 0.0"),
+        ({"lr": float("nan")}, "lr is nan"),
+        ({"weight_decay": -1.0}, "weight_decay is -1.0"),
+        ({"warmup": 1.0}, "warmup is 1.0"),
+    ],
+)
+def test_a_setting_that_cannot_work_is_refused_at_once(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(DfxError, match=message):
+        TrainConfig(**{"data": ("a",), **settings})

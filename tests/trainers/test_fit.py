@@ -1,0 +1,277 @@
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import shutil
+import signal
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from dataengine.errors import DfxError, StateError
+from tests.trainers.tiny_store import METHODS, write_store
+from trainers.checkpoint import read_state
+from trainers.config import TrainConfig
+from trainers.fit import EpochRecord, FitResult, fit
+from trainers.metrics import clip_table, score
+from trainers.predict import read_predictions
+from trainers.run import open_run
+from trainers.training import StepRecord
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_store(tmp_path_factory.mktemp("fit") / "tiny", clips={"train": 6, "val": 3, "test": 2})
+
+
+def settings(store: Path) -> TrainConfig:
+    return TrainConfig(
+        data=(str(store),), model="test_resnet", weights="none", size=32, epochs=3, batch=6, lr=3e-3, threads=1
+    )
+
+
+@pytest.fixture(scope="module")
+def undisturbed(store: Path, tmp_path_factory: pytest.TempPathFactory) -> FitResult:
+    """A finished run; do not write to it."""
+    return fit(replace(settings(store), loss="ce+supcon"), tmp_path_factory.mktemp("runs") / "whole")
+
+
+class KilledError(Exception):
+    pass
+
+
+def stop_after(epoch: int, config: TrainConfig, run: Path) -> None:
+    def on_epoch(record: EpochRecord) -> None:
+        if record.epoch == epoch:
+            raise KilledError
+
+    with pytest.raises(KilledError):
+        fit(config, run, on_epoch=on_epoch)
+
+
+def assert_same_run(run: Path, other: Path) -> None:
+    weights, others = load_file(run / "model.safetensors"), load_file(other / "model.safetensors")
+    assert weights.keys() == others.keys()
+    assert all(torch.equal(weights[name], others[name]) for name in weights)
+    timed = {"images_per_s", "input_wait", "seconds"}
+    lines = [
+        [{k: v for k, v in line.items() if k not in timed} for line in open_run(path).metrics()]
+        for path in (run, other)
+    ]
+    assert lines[0] == lines[1]
+
+
+def test_a_run_folder_is_complete(undisturbed: FitResult, store: Path) -> None:
+    run = open_run(undisturbed.run)
+    assert run.taxonomy.classes == METHODS
+    assert run.train.data == (str(store),)
+    source = run.config["sources"][0]
+    assert (source["name"], source["num_train"], source["num_val"]) == ("tiny", 36, 18)
+    assert len(source["fingerprint"]) == 64
+    keys = "epoch step train_loss train_ce train_supcon lr images_per_s input_wait val_loss val_balanced_accuracy "
+    assert [list(line) for line in run.metrics()] == [[*keys.split(), "val_auc", "best", "seconds"]] * 3
+    assert [line["step"] for line in run.metrics()] == [6, 12, 18]
+    assert not list(run.path.glob(".*"))
+
+
+def test_the_kept_epoch_is_the_best_on_the_sources_validation_split(undisturbed: FitResult) -> None:
+    run = open_run(undisturbed.run)
+    best = max(undisturbed.epochs, key=lambda e: (e.val_balanced_accuracy, -e.val_loss))
+    assert undisturbed.best == best
+    table, facts = read_predictions(run.path / run.result["validation"][0])
+    assert (facts["split"], table.num_rows) == ("val", 18)
+    found = score(clip_table(table), run.taxonomy, threshold=0.5)
+    assert found["attribution_balanced_accuracy"] == best.val_balanced_accuracy
+
+
+def test_training_learns(undisturbed: FitResult) -> None:
+    assert undisturbed.best.val_balanced_accuracy == 1.0
+    assert undisturbed.epochs[-1].train_loss < undisturbed.epochs[0].train_loss
+
+
+@pytest.mark.parametrize("epoch", [0, 1])
+def test_a_resumed_run_equals_an_undisturbed_one_bit_for_bit(
+    undisturbed: FitResult, tmp_path: Path, epoch: int
+) -> None:
+    config = open_run(undisturbed.run).train
+    stop_after(epoch, config, tmp_path / "run")
+    torch.manual_seed(epoch + 99)
+    resumed = fit(config, tmp_path / "run", resume=True)
+    assert len(resumed.epochs) == 3
+    assert_same_run(tmp_path / "run", undisturbed.run)
+
+
+def _train_and_die(config: TrainConfig, run: Path) -> None:
+    fit(config, run, on_epoch=lambda _: os.kill(os.getpid(), signal.SIGKILL))
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs SIGKILL")
+def test_a_killed_process_is_taken_up_bit_for_bit(undisturbed: FitResult, tmp_path: Path) -> None:
+    config = open_run(undisturbed.run).train
+    process = multiprocessing.get_context("spawn").Process(target=_train_and_die, args=(config, tmp_path / "run"))
+    process.start()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+    with pytest.raises(StateError, match="is not finished; continue it with"):
+        open_run(tmp_path / "run")
+    fit(config, tmp_path / "run", resume=True)
+    assert_same_run(tmp_path / "run", undisturbed.run)
+
+
+def test_files_that_a_kill_left_behind_the_state_are_mended(undisturbed: FitResult, tmp_path: Path) -> None:
+    config = open_run(undisturbed.run).train
+    stop_after(1, config, tmp_path / "run")
+    (tmp_path / "run/metrics.jsonl").unlink()
+    (tmp_path / "run/model.safetensors").write_bytes(b"old")
+    (tmp_path / "run/.state.pt.123.part").touch()
+    fit(config, tmp_path / "run", resume=True)
+    assert_same_run(tmp_path / "run", undisturbed.run)
+    assert not list((tmp_path / "run").glob(".*"))
+
+
+def test_the_state_holds_tensors_and_plain_values_only(undisturbed: FitResult) -> None:
+    state = read_state(undisturbed.run / "state.pt")
+    assert set(state["training"]) >= {"model", "objective", "optimizer", "scaler", "loader", "generators", "best"}
+    assert json.dumps(state["training"]["loader"])
+
+
+def test_resuming_a_finished_run_only_reads_it(undisturbed: FitResult) -> None:
+    before = {file: file.stat().st_mtime_ns for file in undisturbed.run.rglob("*")}
+    assert fit(open_run(undisturbed.run).train, undisturbed.run, resume=True) == undisturbed
+    assert {file: file.stat().st_mtime_ns for file in undisturbed.run.rglob("*")} == before
+
+
+def test_a_folder_that_holds_a_run_is_not_trained_into(undisturbed: FitResult, store: Path, tmp_path: Path) -> None:
+    with pytest.raises(StateError, match=r"holds a finished run; choose another --name, .*--resume"):
+        fit(settings(store), undisturbed.run)
+    stop_after(0, settings(store), tmp_path / "run")
+    with pytest.raises(StateError, match="holds a run that was stopped; go on with --resume"):
+        fit(settings(store), tmp_path / "run")
+
+
+def test_resuming_with_another_setting_names_it(store: Path, tmp_path: Path) -> None:
+    stop_after(0, settings(store), tmp_path / "run")
+    with pytest.raises(StateError, match=r"was trained with lr = 0.003, not 0.001"):
+        fit(replace(settings(store), lr=1e-3), tmp_path / "run", resume=True)
+
+
+def test_resuming_elsewhere_may_change_the_machine(store: Path, tmp_path: Path) -> None:
+    stop_after(1, settings(store), tmp_path / "run")
+    assert len(fit(replace(settings(store), backend="cpu", device="cpu"), tmp_path / "run", resume=True).epochs) == 3
+
+
+def test_a_checkpoint_for_another_taxonomy_names_both(tmp_path: Path) -> None:
+    store = write_store(tmp_path / "s", clips={"train": 3, "val": 1})
+    stop_after(0, settings(store), tmp_path / "run")
+    shutil.rmtree(store)
+    write_store(store, clips={"train": 4, "val": 1}, methods=("real", "FaceSwap"))
+    with pytest.raises(StateError, match=r"over real, Deepfakes, Face2Face, .* over real, FaceSwap"):
+        fit(settings(store), tmp_path / "run", resume=True)
+
+
+def test_a_checkpoint_of_other_data_names_both_fingerprints(tmp_path: Path) -> None:
+    store = write_store(tmp_path / "s", clips={"train": 3, "val": 1})
+    stop_after(0, settings(store), tmp_path / "run")
+    shutil.rmtree(store)
+    write_store(store, clips={"train": 3, "val": 1}, seed=1)
+    with pytest.raises(StateError, match=r"is not the store that .* was trained on \(fingerprint"):
+        fit(settings(store), tmp_path / "run", resume=True)
+
+
+def test_a_loss_that_is_not_finite_ends_the_run_naming_step_and_rate(store: Path, tmp_path: Path) -> None:
+    config = replace(settings(store), lr=1e30, grad_clip=0.0, warmup=0.0)
+    with pytest.raises(
+        DfxError, match=r"the loss is (nan|inf) at step [23] of 18 \(learning rate .*e\+\d+\); lower --lr"
+    ):
+        fit(config, tmp_path / "run")
+    assert not (tmp_path / "run/state.pt").exists()
+    fit(replace(settings(store), epochs=1), tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    ("clips", "message"),
+    [({"train": 3}, "split is none of val; there are: train"), ({"train": 0, "val": 2}, "there are: val")],
+)
+def test_a_store_without_a_split_is_refused(tmp_path: Path, clips: dict[str, int], message: str) -> None:
+    store = write_store(tmp_path / "s", clips=clips)
+    with pytest.raises(DfxError, match=message):
+        fit(settings(store), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_patience_ends_a_run_that_no_longer_improves(store: Path, tmp_path: Path) -> None:
+    result = fit(replace(settings(store), epochs=6, lr=1e-12, patience=1, warmup=0.0, grad_clip=1e-9), tmp_path / "run")
+    assert result.epochs[-1].epoch == result.best.epoch + 1 < 5
+    assert open_run(tmp_path / "run").result["stopped_early"]
+
+
+def test_detection_trains_on_two_classes_of_even_batches(store: Path, tmp_path: Path) -> None:
+    config = replace(settings(store), task="detection", epochs=1, policy="shuffled", class_weights="balanced")
+    run = open_run(fit(config, tmp_path / "run").run)
+    assert run.taxonomy.classes == ("real", "fake")
+    table, _ = read_predictions(run.path / run.result["validation"][0])
+    assert {"p_real", "p_fake"} <= set(table.column_names)
+
+
+def test_class_weights_reach_the_training_loss(store: Path, tmp_path: Path) -> None:
+    losses = []
+    for kind in ("none", "balanced"):
+        config = replace(settings(store), task="detection", epochs=1, policy="shuffled", class_weights=kind)
+        losses.append(fit(config, tmp_path / kind).epochs[0].train_loss)
+    assert abs(losses[0] - losses[1]) > 1e-3
+
+
+def test_mixed_precision_trains_weights_of_full_precision(store: Path, tmp_path: Path) -> None:
+    run = fit(replace(settings(store), epochs=1, amp="bf16", loss="ce+supcon"), tmp_path / "run").run
+    state = read_state(run / "state.pt")["training"]
+    floats = {t.dtype for part in ("model", "objective") for t in state[part].values() if t.is_floating_point()}
+    assert floats == {torch.float32}
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("amp", ["auto", "fp16", "off"])
+def test_a_gpu_learns_and_resumes(store: Path, tmp_path: Path, amp: str) -> None:
+    config = replace(settings(store), device="cuda", amp=amp, loss="ce+supcon")
+    stop_after(0, config, tmp_path / "run")
+    assert fit(config, tmp_path / "run", resume=True).best.val_balanced_accuracy == 1.0
+
+
+def test_several_stores_train_one_model_and_keep_their_predictions_apart(store: Path, tmp_path: Path) -> None:
+    other = write_store(tmp_path / "other", clips={"train": 2, "val": 2}, methods=("real", "FaceSwap"), seed=5)
+    config = replace(settings(store), data=(str(store), str(other)), epochs=1)
+    run = open_run(fit(config, tmp_path / "run").run)
+    assert run.taxonomy.classes == ("real", "Deepfakes", "Face2Face", "FaceSwap")
+    tables = [read_predictions(run.path / file) for file in run.result["validation"]]
+    assert [(facts["store"], table.num_rows) for table, facts in tables] == [("tiny", 18), ("other", 8)]
+
+
+def test_samples_that_cannot_be_read_are_counted_and_named(tmp_path: Path) -> None:
+    broken = ("s/real/train000/000000", "s/Deepfakes/val001/000001")
+    store = write_store(tmp_path / "s", clips={"train": 6, "val": 3}, broken=broken)
+    result = fit(settings(store), tmp_path / "run")
+    assert result.num_unreadable == 2
+    assert {bad["key"] for bad in open_run(tmp_path / "run").result["unreadable"]} == set(broken)
+
+
+def test_progress_tells_every_step(store: Path, tmp_path: Path) -> None:
+    steps: list[StepRecord] = []
+    result = fit(replace(settings(store), epochs=2), tmp_path / "run", on_step=steps.append)
+    assert [record.step for record in steps] == list(range(1, 13))
+    assert {record.num_steps for record in steps} == {12}
+    assert all(0 <= record.input_wait <= 1 and record.images_per_s > 0 for record in steps)
+    assert np.mean([r.loss for r in steps[:6]]) == pytest.approx(result.epochs[0].train_loss)
+
+
+def test_an_exact_table_of_probabilities_stands_in_the_rows_order(undisturbed: FitResult) -> None:
+    run = open_run(undisturbed.run)
+    table, _ = read_predictions(run.path / run.result["validation"][0])
+    p = np.stack([table[f"p_{name}"].to_numpy() for name in run.taxonomy.classes])
+    np.testing.assert_allclose(p.sum(axis=0), 1.0, rtol=1e-6)
+    assert table.schema.field("p_real").type == pa.float32()

@@ -1,0 +1,196 @@
+"""From a model and rows to a table of predictions: the file that every number and figure is made from."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+
+from dataengine.errors import DfxError, StateError
+from dataengine.loader import Loader
+from dataengine.store import Rows, Store, StoreRef, select
+from trainers.checkpoint import write_whole
+from trainers.models.backbones import Backbone
+from trainers.run import PREDICTIONS, Run
+from trainers.taxonomy import Taxonomy
+
+OnBatch = Callable[[int, int], None]
+"""Called with (samples done, samples in all)."""
+
+FACTS = ("key", "clip", "group", "label", "method")
+
+
+def pick_device(name: str) -> torch.device:
+    """The device called `name`; "auto" is the first GPU, else the CPU. Raises DfxError for one that is not there."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise DfxError(f"'{name}' is no device; use auto, cpu, cuda or cuda:N") from None
+    if device.type not in ("cpu", "cuda"):
+        raise DfxError(f"device {name} is not supported; use auto, cpu, cuda or cuda:N")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise DfxError(f"device {name} is not there ({torch.cuda.device_count()} GPUs found); use --device cpu")
+    return device
+
+
+@contextmanager
+def torch_threads(threads: int | None) -> Iterator[None]:
+    """Limit torch's own CPU threads meanwhile; None: leave them."""
+    before = torch.get_num_threads()
+    if threads is not None:
+        torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def predict(
+    run: Run,
+    ref: str,
+    *,
+    split: str | None = "test",
+    device: str = "cpu",
+    backend: str = "auto",
+    batch: int = 64,
+    threads: int | None = None,
+    on_batch: OnBatch | None = None,
+) -> pa.Table:
+    """Predict the samples of a store reference with a finished run, and write the table into the run's folder.
+
+    `split` is what the reference selects where it names none itself. The table is that of `predict_rows`.
+    """
+    rows = select([ref], split=split)
+    spec = run.input
+    table = predict_rows(
+        run.model(),
+        run.taxonomy,
+        rows,
+        size=spec.size,
+        mean=spec.mean,
+        std=spec.std,
+        batch=batch,
+        device=device,
+        backend=backend,
+        threads=threads,
+        on_batch=on_batch,
+    )
+    return write_predictions(run.path, run.taxonomy, table, rows.stores[0], rows.refs[0])
+
+
+def predict_rows(
+    model: Backbone,
+    taxonomy: Taxonomy,
+    rows: Rows,
+    *,
+    size: int,
+    mean: tuple[float, float, float],
+    std: tuple[float, float, float],
+    batch: int = 64,
+    device: str | torch.device = "cpu",
+    backend: str = "auto",
+    threads: int | None = None,
+    on_batch: OnBatch | None = None,
+) -> pa.Table:
+    """The model's probabilities for every row, once each, in the rows' order; computed in float32.
+
+    Columns: key, clip, group (text), label (int8: 0 real, 1 fake), method (text), valid (bool: False where the sample
+    could not be read), and `p_{class}`, float32, a class of the taxonomy: null where not valid, else summing to 1.
+    The schema's metadata hold JSON under `dfx`: `unreadable` lists {key, reason}. `threads` limits
+    the loader's and torch's. The model moves to the device, and leaves in evaluation mode.
+    """
+    where = pick_device(str(device))
+    model = model.to(where).to(memory_format=torch.channels_last).eval()
+    p = np.zeros((len(rows), len(taxonomy.classes)), dtype=np.float32)
+    valid = np.zeros(len(rows), dtype=bool)
+    done = 0
+    loader = Loader(
+        rows,
+        taxonomy.labels(rows),
+        batch=batch,
+        mode="eval",
+        size=size,
+        mean=mean,
+        std=std,
+        device=where,
+        backend=backend,
+        threads=threads,
+    )
+    with loader, torch_threads(threads):
+        for item in loader:
+            with torch.inference_mode():
+                logits, _ = model(item.images)
+            there = item.rows.numpy() >= 0
+            read = item.valid.numpy()
+            p[item.rows.numpy()[read]] = torch.softmax(logits.float(), dim=1).cpu().numpy()[read]
+            valid[item.rows.numpy()[read]] = True
+            done += int(there.sum())
+            if on_batch is not None:
+                on_batch(done, len(rows))
+        failed = [{"key": bad.key, "reason": bad.reason} for bad in loader.bad]
+    columns = {name: rows.table.column(name) for name in FACTS}
+    columns["valid"] = pa.array(valid)
+    for i, name in enumerate(taxonomy.classes):
+        columns[f"p_{name}"] = pa.array(p[:, i], mask=~valid)
+    return pa.table(columns).replace_schema_metadata({"dfx": json.dumps({"unreadable": failed})})
+
+
+def prediction_path(run: Path, store: Store, ref: StoreRef, split: str | None) -> Path:
+    """Where a run keeps its predictions of a selection: `predictions/{store}-{split}-{digest}.parquet`.
+
+    The digest is of the store's fingerprint and the selection, so that two stores of one name do not meet.
+    """
+    where = dict(ref.where)
+    splits = where.pop("split", (split,) if split else ("all",))
+    text = json.dumps([store.fingerprint, sorted(where.items()), splits])
+    digest = hashlib.sha256(text.encode()).hexdigest()[:8]
+    return run / PREDICTIONS / f"{store.name}-{'+'.join(splits)}-{digest}.parquet"
+
+
+def write_predictions(run: Path, taxonomy: Taxonomy, table: pa.Table, store: Store, ref: StoreRef) -> pa.Table:
+    """Write the predictions of one store, and give them back with what they are of in their metadata.
+
+    Under `dfx`, as JSON: run, task, classes, store, ref, selection, fingerprint, split, unreadable.
+    """
+    where = dict(ref.where)
+    split = "+".join(where.pop("split", ("all",)))
+    keys = set(table.column("key").to_pylist())
+    facts = {
+        "run": run.name,
+        "task": taxonomy.task,
+        "classes": list(taxonomy.classes),
+        "store": store.name,
+        "ref": str(ref),
+        "selection": StoreRef("", tuple(sorted(where.items()))).selection,
+        "fingerprint": store.fingerprint,
+        "split": split,
+        "unreadable": [bad for bad in unreadable(table) if bad["key"] in keys],
+    }
+    table = table.replace_schema_metadata({"dfx": json.dumps(facts)})
+    write_whole(prediction_path(run, store, ref, None), lambda file: pq.write_table(table, file))
+    return table
+
+
+def unreadable(table: pa.Table) -> list[dict[str, str]]:
+    """Key and reason of the samples of a table that could not be read."""
+    return list(json.loads(table.schema.metadata[b"dfx"])["unreadable"])
+
+
+def read_predictions(path: Path) -> tuple[pa.Table, dict[str, Any]]:
+    """A table that `write_predictions` wrote, and its metadata. Raises StateError where it is damaged or another's."""
+    try:
+        table = pq.read_table(path)
+        return table, json.loads(table.schema.metadata[b"dfx"])
+    except (pa.ArrowInvalid, OSError, KeyError, TypeError, json.JSONDecodeError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise StateError(f"{path} holds no predictions ({reason}); delete it and predict again") from None

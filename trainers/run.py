@@ -1,0 +1,160 @@
+"""A run folder: complete in itself, and finished once it holds `result.json`."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import platform
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dataengine.errors import StateError
+from dataengine.store import Rows, parse_ref
+from dataengine.version import VERSION
+from trainers.config import TrainConfig
+from trainers.taxonomy import Taxonomy
+
+if TYPE_CHECKING:
+    from trainers.models.backbones import Backbone, InputSpec
+
+FORMAT = 1
+"""The run format that this version writes and reads."""
+
+CONFIG_FILE, METRICS_FILE, RESULT_FILE = "config.json", "metrics.jsonl", "result.json"
+WEIGHTS_FILE, STATE_FILE = "model.safetensors", "state.pt"
+PREDICTIONS = "predictions"
+
+PACKAGES = ("torch", "timm", "numpy", "pyarrow", "pytorch-metric-learning", "nvidia-dali-cuda130")
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A finished run."""
+
+    path: Path
+    config: dict[str, Any]
+    """config.json: every setting, the sources with their fingerprints and selections, the versions."""
+    result: dict[str, Any]
+    """result.json: the best epoch, what it reached, and which samples could not be read."""
+
+    @property
+    def name(self) -> str:
+        """The folder's name."""
+        return self.path.name
+
+    @property
+    def taxonomy(self) -> Taxonomy:
+        """What the model tells apart."""
+        return Taxonomy(**self.config["taxonomy"])
+
+    @property
+    def train(self) -> TrainConfig:
+        """The settings it was trained with."""
+        return TrainConfig.of(self.config["train"])
+
+    @property
+    def input(self) -> InputSpec:
+        """What images the model takes."""
+        from trainers.models.backbones import InputSpec  # timm takes seconds to import; reading a run needs none
+
+        model = self.config["model"]
+        return InputSpec(size=model["input_size"], mean=tuple(model["mean"]), std=tuple(model["std"]))
+
+    def model(self) -> Backbone:
+        """The model of the best epoch, on the CPU, in evaluation mode. Raises StateError where it is damaged."""
+        from trainers.models.backbones import build
+
+        size = self.config["model"]["input_size"]
+        weights = str(self.path / WEIGHTS_FILE)
+        return build(self.config["model"]["name"], self.taxonomy, size=size, weights=weights).eval()
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """metrics.jsonl: an object an epoch."""
+        return [json.loads(line) for line in (self.path / METRICS_FILE).read_text().splitlines()]
+
+
+def open_run(path: str | Path) -> Run:
+    """Open a finished run. Raises StateError where it is missing, unfinished, damaged or of another format."""
+    root = Path(path)
+    config = read_config(root)
+    if config is None:
+        raise StateError(f"no run at {root}; train one with `dfx train TASK --data STORE --out {root}`")
+    result = _read_json(root / RESULT_FILE)
+    if result is None:
+        raise StateError(
+            f"{root} is not finished; continue it with `dfx train {config['train']['task']} --out {root} --resume`"
+        )
+    for name in (METRICS_FILE, WEIGHTS_FILE):
+        if not (root / name).exists():
+            raise StateError(f"{root / name} is missing; train the run again")
+    return Run(root, config, result)
+
+
+def read_config(root: Path) -> dict[str, Any] | None:
+    """config.json of a run, finished or not; None where there is none. Raises StateError for another format."""
+    config = _read_json(root / CONFIG_FILE)
+    if config is not None and config.get("format") != FORMAT:
+        raise StateError(f"{root} has run format {config.get('format')}; this version of dfx reads format {FORMAT}")
+    return config
+
+
+def _read_json(path: Path) -> dict[str, Any] | None:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (json.JSONDecodeError, UnicodeDecodeError):
+        found = None
+    if not isinstance(found, dict):
+        raise StateError(f"{path} is damaged; train the run again in another folder")
+    return found
+
+
+def describe(config: TrainConfig, taxonomy: Taxonomy, train: Rows, val: Rows, model: dict[str, Any]) -> dict[str, Any]:
+    """What config.json holds: all that a run came from, as JSON."""
+    sources = [
+        {
+            "ref": text,
+            "name": store.name,
+            "path": str(store.root.resolve()),
+            "fingerprint": store.fingerprint,
+            "selection": parse_ref(text).selection,
+            "num_train": int((train.column("store") == i).sum()),
+            "num_val": int((val.column("store") == i).sum()),
+        }
+        for i, (text, store) in enumerate(zip(config.data, train.stores, strict=True))
+    ]
+    return {
+        "format": FORMAT,
+        "dfx": VERSION,
+        "versions": versions_here(),
+        "created": now(),
+        "train": config.as_dict(),
+        "taxonomy": taxonomy.as_dict(),
+        "sources": sources,
+        "model": model,
+    }
+
+
+def default_name(config: TrainConfig) -> str:
+    """A run's name from what tells it apart: `attribution-ff++-c23-tf_efficientnetv2_b0-ce+supcon-s0`."""
+    stores = "+".join(Path(ref.path).name + ref.selection.replace("@", "-") for ref in map(parse_ref, config.data))
+    return f"{config.task}-{stores}-{config.model}-{config.loss}-s{config.seed}".replace("/", "_")
+
+
+def versions_here() -> dict[str, str]:
+    """The versions of Python and of the packages that decide a result; "" for one that is not installed."""
+    found = {"python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            found[name] = ""
+    return found
+
+
+def now() -> str:
+    """The time, ISO 8601, UTC, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
