@@ -20,7 +20,7 @@ from trainers.bootstrap import interval
 from trainers.checkpoint import write_json
 from trainers.metrics import clip_table, confusion, methods_unseen, metrics_of, score, source_threshold
 from trainers.predict import predict, prediction_path, read_predictions
-from trainers.run import PREDICTIONS, WEIGHTS_FILE, Run, open_run
+from trainers.run import WEIGHTS_FILE, Run, open_run
 from trainers.taxonomy import Taxonomy
 
 EVALUATIONS = "evaluations"
@@ -121,15 +121,11 @@ def _trained_groups(run: Run) -> set[str] | None:
 def source_thresholds(run: Run) -> dict[str, float | None]:
     """Equal-error thresholds, for frames and for clips, of the run's own validation predictions.
 
-    They are what training left in the run folder for the split `val` of its sources; without them, or with one
-    label only, the thresholds are None and what depends on them is undefined.
+    They are the files that result.json names, which training left for the split `val` of its sources; without them, or
+    with one label only, the thresholds are None and what depends on them is undefined.
     """
-    sources = {source["fingerprint"] for source in run.config["sources"]}
-    tables = []
-    for path in sorted((run.path / PREDICTIONS).glob("*.parquet")):
-        table, meta = read_predictions(path)
-        if meta["fingerprint"] in sources and meta["split"] == "val":
-            tables.append(table.replace_schema_metadata(None))
+    files = [run.path / name for name in run.result["validation"]]
+    tables = [read_predictions(path)[0].replace_schema_metadata(None) for path in files if path.exists()]
     if not tables:
         return {"frame": None, "clip": None}
     frames = pa.concat_tables(tables)

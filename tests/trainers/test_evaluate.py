@@ -114,7 +114,10 @@ def test_the_threshold_is_the_sources_and_not_the_targets(tmp_path: Path) -> Non
         target.unlink()
     assert source_thresholds(run) == thresholds
     assert thresholds["clip"] is not None
-    (run.path / "predictions" / "ff++-val.parquet").unlink()
+    val = run.path / "predictions" / "ff++-val.parquet"
+    shutil.copy(val, val.with_name("ff++-val-asked-for-again.parquet"))
+    assert source_thresholds(run) == thresholds
+    val.unlink()
     assert source_thresholds(run) == {"frame": None, "clip": None}
 
 
