@@ -1,0 +1,110 @@
+"""Backends turn encoded bytes and draws into pixels: `cpu` on any platform, `dali` where DALI is installed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from dataengine.augment import Draws
+from dataengine.errors import DfxError, unknown_name
+
+Read = Callable[[int], memoryview]
+"""The encoded bytes of a row; raises MediaError where they are damaged. Called from many threads."""
+
+NAMES = ("auto", "cpu", "dali")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A batch to decode."""
+
+    rows: npt.NDArray[np.int64]
+    """(B,); -1: nothing is to be decoded there."""
+    draws: Draws
+    """(V, B)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """The pixels of a request."""
+
+    images: torch.Tensor
+    """uint8 (V, B, size, size, 3), RGB; undefined where the row is -1 or failed. On the host (pinned where that helps
+    the copy to the device) or already on the device."""
+    failures: list[tuple[int, str]] = field(default_factory=list)
+    """(place in the batch, reason) of what could not be read, in order."""
+    fallback: str = ""
+    """Why the backend left this batch to the cpu path, where it did."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setup:
+    """What a backend is built for."""
+
+    read: Read
+    size: int
+    """Height and width of the output, in pixels."""
+    views: int
+    batch: int
+    """Samples in a request."""
+    threads: int
+    prefetch: int
+    """Batches that are worked on beyond the one that is waited for."""
+    device: torch.device
+
+
+class Backend(Protocol):
+    """Decodes, crops, scales and flips; it judges nothing and draws nothing."""
+
+    name: str
+
+    def stream(self, requests: Iterable[Request]) -> Generator[Decoded]:
+        """The results in the order of the requests, which are taken ahead of what is handed out.
+
+        One stream at a time. Closing it drops what was under way.
+        """
+        ...
+
+    def close(self) -> None:
+        """End the threads; no stream may be running."""
+        ...
+
+
+def choose_backend(name: str, device: torch.device) -> tuple[str, str]:
+    """The backend that `name` means for a device ("cpu" or "dali") and, in one line, why it is that one.
+
+    `auto` is DALI for a CUDA device where it can be imported, else cpu. Raises DfxError for an unknown name, and for
+    `dali` where DALI cannot be imported.
+    """
+    if name not in NAMES:
+        raise unknown_name("backend", name, NAMES)
+    if name == "cpu":
+        return "cpu", "asked for"
+    if name == "auto" and device.type != "cuda":
+        return "cpu", f"the device is {device.type}, where libjpeg-turbo is faster than DALI"
+    try:
+        import dataengine.backends.dali  # noqa: F401
+    except ImportError as error:
+        if name == "auto":
+            return "cpu", f"DALI cannot be imported ({error})"
+        raise DfxError(
+            f"DALI cannot be imported ({error}); install it with `pip install nvidia-dali-cuda130` (Linux), "
+            "or take the backend 'cpu'"
+        ) from None
+    return "dali", "asked for" if name == "dali" else "the device is cuda and DALI is installed"
+
+
+def open_backend(name: str, setup: Setup) -> Backend:
+    """The backend called `name`, "cpu" or "dali", ready to stream."""
+    if name == "dali":
+        from dataengine.backends.dali import DaliBackend
+
+        return DaliBackend(setup)
+    from dataengine.backends.cpu import CpuBackend
+
+    return CpuBackend(setup)

@@ -1,0 +1,121 @@
+"""Both backends execute the same draws to the same pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from dataengine.augment import PRESETS, draw
+from dataengine.backends import Decoded, Request, Setup, open_backend
+from dataengine.errors import MediaError
+from tests.dataengine.made import jpeg, picture, png
+
+pytest.importorskip("nvidia.dali")
+
+SIZES = [(256, 256), (255, 253), (97, 131), (300, 224)]
+IMAGES: dict[str, Callable[[np.ndarray], bytes]] = {
+    "4:4:4": lambda image: jpeg(image),
+    "4:2:0": lambda image: jpeg(image, "420"),
+    "4:2:2": lambda image: jpeg(image, "422", 80),
+    "grey": lambda image: jpeg(image, "Gray"),
+    "progressive": lambda image: cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_PROGRESSIVE, 1])[1].tobytes(),
+    "png": png,
+    "grey png": lambda image: cv2.imencode(".png", image[:, :, 0])[1].tobytes(),
+    "turned by a tag": lambda image: _with_orientation(jpeg(image)),
+}
+
+
+def _with_orientation(data: bytes) -> bytes:
+    """The JPEG with an EXIF tag that asks for a quarter turn."""
+    tiff = b"II*\x00\x08\x00\x00\x00" + b"\x01\x00" + b"\x12\x01\x03\x00\x01\x00\x00\x00\x06\x00\x00\x00" + bytes(4)
+    exif = b"Exif\x00\x00" + tiff
+    return data[:2] + b"\xff\xe1" + (len(exif) + 2).to_bytes(2, "big") + exif + data[2:]
+
+
+def _decode(backend: str, data: list[bytes], request: Request, views: int, device: str = "cpu") -> Decoded:
+    def read(row: int) -> memoryview:
+        if not data[row]:
+            raise MediaError("gone")
+        return memoryview(data[row])
+
+    setup = Setup(
+        read=read, size=224, views=views, batch=len(request.rows), threads=2, prefetch=1, device=torch.device(device)
+    )
+    opened = open_backend(backend, setup)
+    try:
+        (decoded,) = opened.stream([request])
+    finally:
+        opened.close()
+    return decoded
+
+
+def _request(name: str, sizes: list[tuple[int, int]]) -> Request:
+    widths, heights = np.array(sizes).T
+    views = np.arange(PRESETS[name].views)[:, None]
+    count = np.arange(len(sizes))
+    return Request(count, draw(PRESETS[name], 11, 0, count, views, widths, heights))
+
+
+def _difference(data: list[bytes], request: Request, views: int, device: str = "cpu") -> torch.Tensor:
+    cpu = _decode("cpu", data, request, views).images
+    dali = _decode("dali", data, request, views, device).images.cpu()
+    assert dali.shape == (views, len(data), 224, 224, 3)
+    return (cpu.int() - dali.int()).abs().float()
+
+
+@pytest.mark.parametrize("kind", IMAGES)
+@pytest.mark.parametrize("preset", ["crop", "supcon"])
+def test_backends_agree_within_two_of_255_on_any_image(kind: str, preset: str) -> None:
+    data = [IMAGES[kind](picture(i, *size)) for i, size in enumerate(SIZES)]
+    difference = _difference(data, _request(preset, SIZES), PRESETS[preset].views)
+    assert difference.max() <= 2
+    assert difference.mean() <= 0.25
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("kind", IMAGES)
+@pytest.mark.parametrize("preset", ["crop", "supcon"])
+def test_the_gpu_agrees_within_two_of_255_on_any_image(kind: str, preset: str) -> None:
+    data = [IMAGES[kind](picture(i, *size)) for i, size in enumerate(SIZES)]
+    difference = _difference(data, _request(preset, SIZES), PRESETS[preset].views, "cuda")
+    assert difference.max() <= 2
+    assert difference.mean() <= 0.25
+
+
+def test_both_tell_what_could_not_be_read_and_decode_the_rest() -> None:
+    data = [jpeg(picture(i, 256, 256)) for i in range(4)]
+    request = _request("crop", [(256, 256)] * 4)
+    whole = _decode("cpu", data, request, 1).images
+    gaps = Request(np.array([0, -1, 2, 3]), request.draws)
+    data[2] = b""
+    for backend in ("cpu", "dali"):
+        decoded = _decode(backend, data, gaps, 1)
+        assert decoded.failures == [(2, "gone")]
+        assert (decoded.images[0, [0, 3]].int() - whole[0, [0, 3]].int()).abs().max() <= 2
+
+
+def test_a_batch_that_dali_cannot_decode_goes_to_the_cpu_path_and_the_stream_goes_on() -> None:
+    data = [jpeg(picture(i, 256, 256)) for i in range(8)]
+    data[2] = data[2][: len(data[2]) // 2]
+    request = _request("crop", [(256, 256)] * 8)
+
+    def read(row: int) -> memoryview:
+        return memoryview(data[row])
+
+    streams = {}
+    for backend in ("cpu", "dali"):
+        setup = Setup(read=read, size=64, views=1, batch=2, threads=2, prefetch=2, device=torch.device("cpu"))
+        opened = open_backend(backend, setup)
+        parts = [slice(start, start + 2) for start in (0, 2, 4, 6)]
+        streams[backend] = list(opened.stream(Request(request.rows[p], request.draws.part(p)) for p in parts))
+        opened.close()
+    assert [bool(decoded.fallback) for decoded in streams["dali"]] == [False, True, False, False]
+    for cpu, dali in zip(streams["cpu"], streams["dali"], strict=True):
+        assert cpu.failures == dali.failures
+        good = [i for i in range(2) if i not in dict(cpu.failures)]
+        assert (cpu.images[:, good].int() - dali.images[:, good].int()).abs().max() <= 2
