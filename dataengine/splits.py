@@ -19,6 +19,10 @@ LEAST_TEST, LEAST_VAL = 12, 6
 split of fewer than ten."""
 
 
+LARGEST_CIRCLE = 0.05
+"""Share of the identities above which a circle of them is not dealt as one: the splits would miss their sizes."""
+
+
 def split_sizes(identities: int) -> dict[str, int]:
     """How many of so many identities go into train, val and test; each gets one where there are three."""
     test = max(round(SHARE * identities), min(LEAST_TEST, identities * 3 // 10), int(identities > 2))
@@ -54,13 +58,13 @@ def official_pairs(folder: Path) -> dict[str, str]:
 def derive(clips: Sequence[Clip], seed: int) -> list[Clip]:
     """Give every clip whose split is "" one, by identity; clips that have one keep it.
 
-    Identities are put in an order keyed by `seed` and dealt out (`split_sizes`). A fake whose target and source fall in
-    different splits gets "none", so that no identity is in two of the others. (Joining clips that share an identity
-    transitively would make DFD or Celeb-DF one single group.)
+    Identities are put in an order keyed by `seed` and dealt out (`split_sizes`). Those that swap faces in small circles
+    of their own, as FF++'s pairs do, are dealt together. Where circles are large, a fake whose target and source fall in
+    different splits gets "none" instead: joining clips that share an identity transitively would make DFD or Celeb-DF
+    one single group. Either way no identity is in two splits.
     """
     open_clips = [clip for clip in clips if not clip.split]
-    identities = {name for clip in open_clips for name in (clip.target_id, clip.source_id) if name}
-    split_of = _deal(identities, seed)
+    split_of = _deal(_circles(open_clips), seed)
 
     def given(clip: Clip) -> str:
         target = split_of[clip.target_id]
@@ -69,10 +73,33 @@ def derive(clips: Sequence[Clip], seed: int) -> list[Clip]:
     return [clip if clip.split else replace(clip, split=given(clip)) for clip in clips]
 
 
-def _deal(identities: set[str], seed: int) -> Mapping[str, str]:
-    ranked = sorted(identities, key=lambda name: (int(counter_hash(seed, text_hash(name))), name))
-    dealt = iter(ranked)
-    return {next(dealt): split for split, size in split_sizes(len(ranked)).items() for _ in range(size)}
+def _circles(clips: Sequence[Clip]) -> list[list[str]]:
+    """What is dealt together: circles of identities that swap faces, or single identities where circles are large."""
+    circle_of: dict[str, list[str]] = {}
+    for clip in clips:
+        circles = [circle_of.setdefault(name, [name]) for name in (clip.target_id, clip.source_id) if name]
+        if circles[0] is not circles[-1]:
+            circles[0].extend(circles[-1])
+            circle_of.update(dict.fromkeys(circles[-1], circles[0]))
+    circles = list({id(circle): circle for circle in circle_of.values()}.values())
+    largest = max((len(circle) for circle in circles), default=0)
+    if len(circles) >= 3 and largest <= max(2, LARGEST_CIRCLE * len(circle_of)):
+        return circles
+    return [[name] for name in circle_of]
+
+
+def _deal(circles: list[list[str]], seed: int) -> Mapping[str, str]:
+    def rank(circle: list[str]) -> tuple[int, str]:
+        first = min(circle)
+        return int(counter_hash(seed, text_hash(first))), first
+
+    left = split_sizes(sum(map(len, circles)))
+    split_of: dict[str, str] = {}
+    for circle in sorted(circles, key=rank):
+        split = next((split for split in ("test", "val") if left[split] > 0), "train")
+        left[split] -= len(circle)
+        split_of.update(dict.fromkeys(circle, split))
+    return split_of
 
 
 def shared_identities(clips: Sequence[Clip]) -> dict[str, int]:

@@ -17,12 +17,15 @@ from dataengine.store import Store
 CLASSES = ("real", "Deepfakes", "FaceSwap")
 
 
-def write_image_tree(root: Path, *, clips: int = 12, frames: int = 3, size: int = 48, seed: int = 0) -> None:
-    """`<class>/<target>[__<source>]/<frame>.jpg`, each class with a tint of its own, so that it can be learnt."""
-    rng = np.random.default_rng(seed)
+def write_image_tree(root: Path, *, clips: int = 12, frames: int = 3, size: int = 48, pairs: bool = False) -> None:
+    """`<class>/<target>[__<source>]/<frame>.jpg`, each class with a tint of its own, so that it can be learnt.
+
+    People swap faces in one ring, so that derived splits lose fakes, or in `pairs`, so that they lose none.
+    """
+    rng = np.random.default_rng(0)
     for number, name in enumerate(CLASSES):
         for clip in range(clips):
-            stem = f"{clip:03d}" if name == "real" else f"{clip:03d}__{(clip + 1) % clips:03d}"
+            stem = f"{clip:03d}" if name == "real" else f"{clip:03d}__{clip ^ 1 if pairs else (clip + 1) % clips:03d}"
             folder = root / name / stem
             folder.mkdir(parents=True)
             base = rng.integers(0, 200, (size, size, 3), dtype=np.uint8)
@@ -34,6 +37,17 @@ def write_image_tree(root: Path, *, clips: int = 12, frames: int = 3, size: int 
 
 
 UNTOUCHED = ConvertSettings(extract=ExtractSettings(faces="none"), shard_samples=24)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Deselect, rather than skip, what needs a CUDA device where there is none."""
+    needing = [item for item in items if item.get_closest_marker("gpu")]
+    if needing:
+        import torch
+
+        if not torch.cuda.is_available():
+            config.hook.pytest_deselected(items=needing)
+            items[:] = [item for item in items if item not in needing]
 
 
 @pytest.fixture(scope="session")
@@ -49,3 +63,11 @@ def mini_store(image_tree: Path, tmp_path_factory: pytest.TempPathFactory) -> St
     """The store of `image_tree`, with derived splits; do not write to it."""
     out = tmp_path_factory.mktemp("shards") / "mini"
     return convert("folder", image_tree, out, UNTOUCHED, ScanOptions(), workers=0).store
+
+
+@pytest.fixture(scope="session")
+def whole_store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """60 clips of 3 images of 48 px: every split holds every class, so that it can be trained on."""
+    folder = tmp_path_factory.mktemp("whole")
+    write_image_tree(folder / "tree", clips=20, pairs=True)
+    return convert("folder", folder / "tree", folder / "shards" / "whole", UNTOUCHED, ScanOptions(), workers=0).store

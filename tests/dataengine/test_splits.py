@@ -73,3 +73,15 @@ def test_an_official_split_is_kept_and_shared_identities_are_counted() -> None:
     assert clips[0].split == "test"
     a = clips[1].split
     assert shared_identities(clips) == ({} if a == "test" else {f"{a}+test": 1})
+
+
+@given(pairs=st.integers(3, 100), seed=st.integers(0, 100))
+def test_people_who_swap_with_each_other_stay_together_and_no_fake_is_lost(pairs: int, seed: int) -> None:
+    swaps = [(f"p{n}", f"p{n ^ 1}") for n in range(2 * pairs)]
+    clips = derive([clip(target, source) for target, source in swaps], seed)
+    assert {made.split for made in clips} == {"train", "val", "test"}
+
+
+def test_one_large_circle_is_dealt_by_identity() -> None:
+    ring = derive([clip(f"p{n}", f"p{(n + 1) % 100}") for n in range(100)], 0)
+    assert {made.split for made in ring} == {"train", "val", "test", "none"}
