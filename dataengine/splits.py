@@ -58,10 +58,10 @@ def official_pairs(folder: Path) -> dict[str, str]:
 def derive(clips: Sequence[Clip], seed: int) -> list[Clip]:
     """Give every clip whose split is "" one, by identity; clips that have one keep it.
 
-    Identities are put in an order keyed by `seed` and dealt out (`split_sizes`). Those that swap faces in small circles
-    of their own, as FF++'s pairs do, are dealt together. Where circles are large, a fake whose target and source fall in
-    different splits gets "none" instead: joining clips that share an identity transitively would make DFD or Celeb-DF
-    one single group. Either way no identity is in two splits.
+    Identities are put in an order keyed by `seed` and dealt out (`split_sizes`). Those that swap faces in small
+    circles of their own, as FF++'s pairs do, are dealt together. Where circles are large, a fake whose target and
+    source fall in different splits gets "none" instead: joining clips that share an identity transitively would make
+    DFD or Celeb-DF one single group. Either way no identity is in two splits.
     """
     open_clips = [clip for clip in clips if not clip.split]
     split_of = _deal(_circles(open_clips), seed)

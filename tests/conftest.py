@@ -7,12 +7,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import simplejpeg
+from hypothesis import settings
 
 from dataengine.convert import convert
 from dataengine.extract import ExtractSettings
 from dataengine.layouts.scan import ScanOptions
 from dataengine.plan import ConvertSettings
 from dataengine.store import Store
+
+# No test measures time: a busy machine must not fail one.
+settings.register_profile("dfx", deadline=None)
+settings.load_profile("dfx")
 
 CLASSES = ("real", "Deepfakes", "FaceSwap")
 
