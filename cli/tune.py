@@ -1,0 +1,195 @@
+"""`dfx tune`: search losses, backbones and settings on each source store, and measure every trial on every target."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cli.console import JsonOption, console, progress, show_table, write_json
+from dataengine.errors import DfxError
+
+if TYPE_CHECKING:
+    from tune_spaces.records import Trial
+    from tune_spaces.sweep import SweepResult
+    from tune_spaces.work import Work
+
+SHOWN = 10
+"""Trials of a source in the table at the end."""
+
+
+def tune(
+    task: Annotated[str, typer.Argument(help="attribution: real or which method. detection: real or fake.")],
+    data: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A source store, searched by itself; repeatable. [default: those under --stores with a train split]"
+        ),
+    ] = None,
+    on: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A target store, whose test split every finished trial is measured on; repeatable. "
+            "[default: all under --stores, and the sources]"
+        ),
+    ] = None,
+    stores: Annotated[Path, typer.Option(help="Folder of stores.")] = Path("shards"),
+    search: Annotated[
+        str,
+        typer.Option(
+            help="optuna: TPE with early stopping over the whole space. grid: every model with every loss, each "
+            "trained to the end, all else equal: for a matrix."
+        ),
+    ] = "optuna",
+    samples: Annotated[int, typer.Option(help="Trials of each source (optuna); the first ten are random.")] = 20,
+    seeds: Annotated[
+        int, typer.Option(help="Trainings of each model's best settings; 3 show the spread between seeds.")
+    ] = 1,
+    models: Annotated[str, typer.Option(help="Any timm backbones, by comma. [default: the search space's]")] = "",
+    losses: Annotated[str, typer.Option(help="ce, ce+supcon, by comma. [default: the search space's]")] = "",
+    epochs: Annotated[int, typer.Option(help="Of a trial that is not stopped early.")] = 10,
+    batch: Annotated[int, typer.Option(help="Images a step.")] = 64,
+    size: Annotated[int | None, typer.Option(help="Input side in px. [default: each backbone's own]")] = None,
+    weights: Annotated[str, typer.Option(help="imagenet (fetched on first use) or none.")] = "imagenet",
+    lr: Annotated[float | None, typer.Option(help="Learning rate, instead of searching it.")] = None,
+    augment: Annotated[str | None, typer.Option(help="Augmentation, instead of searching it.")] = None,
+    frames_per_clip: Annotated[
+        int | None, typer.Option(help="Frames of a clip an epoch, instead of searching them.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of the search and of every trial's training.")] = 0,
+    gpus: Annotated[int | None, typer.Option(help="0 trains on the CPU. [default: all there are]")] = None,
+    gpus_per_trial: Annotated[
+        float, typer.Option(help="0.5 runs two trials on each GPU; a small model leaves most of one idle.")
+    ] = 1.0,
+    address: Annotated[
+        str | None,
+        typer.Option(
+            help="A running Ray cluster (HOST:PORT, or auto) instead of this machine. All its machines must see "
+            "the stores and the sweep's folder under the same paths, and have dfx installed."
+        ),
+    ] = None,
+    name: Annotated[str, typer.Option(help="Of the sweep. [default: the task]")] = "",
+    out: Annotated[Path | None, typer.Option(help="The sweep's folder. [default: sweeps/NAME]")] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with a sweep that was ended; no finished trial is repeated.")
+    ] = False,
+    json_file: JsonOption = None,
+) -> None:
+    """Search on each source store, choosing by its own validation split only, and measure on every target store.
+
+    The search spaces are plain Python to read and edit: tune_spaces/attribution.py, tune_spaces/detection.py.
+    """
+    from trainers.config import TrainConfig
+    from tune_spaces.sweep import SweepConfig, find_stores, space_of, sweep
+
+    space_of(task)
+    found = find_stores(stores)
+    sources = tuple(data) if data else found.sources
+    if not sources:
+        raise DfxError(f"no store in {stores} with the splits train and val; make one with `dfx shard`, or give --data")
+    targets = tuple(on) if on else tuple(dict.fromkeys((*found.targets, *(data or ()))))
+    given = {"lr": lr, "augment": augment, "frames_per_clip": frames_per_clip}
+    fixed = {setting: value for setting, value in given.items() if value is not None}
+    train = {"epochs": epochs, "batch": batch, "size": size, "weights": weights, "seed": seed, **fixed}
+    config = SweepConfig(
+        train=TrainConfig.of({"task": task, "data": sources, **train}),
+        targets=targets,
+        search=search,  # type: ignore[arg-type]
+        samples=samples,
+        seeds=seeds,
+        models=_listed(models),
+        losses=_listed(losses),
+        fixed=tuple(fixed),
+        gpus=gpus,
+        gpus_per_trial=gpus_per_trial,
+        address=address,
+    )
+    skipped = () if data and on else found.skipped
+    for path, reason in skipped:
+        console.print(f"[yellow]note[/] {path} is {reason}", soft_wrap=True)
+    console.print(f"sources: {', '.join(sources)}\ntargets: {', '.join(targets)}", soft_wrap=True)
+    with progress("Trials") as advance:
+        shown = 0
+
+        def on_trial(work: Work) -> None:
+            nonlocal shown
+            ended = sum(trial.status != "running" for trial in work.trials)
+            advance(ended - shown, note=standing(work), total=work.total)
+            shown = ended
+
+        result = sweep(config, out or Path("sweeps") / (name or task), resume=resume, on_trial=on_trial)
+    _show(result)
+    write_json(json_file, summary(result, skipped))
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def standing(work: Work) -> str:
+    """One line on a sweep that runs: how many trials run, failed and were stopped, and the best score so far."""
+    count = Counter(trial.status for trial in work.trials)
+    parts = [f"{count[status]} {status}" for status in ("running", "stopped", "failed") if count[status]]
+    scored = [trial for trial in work.trials if trial.score is not None]
+    if scored:
+        best = max(scored, key=lambda trial: trial.score or 0.0)
+        parts.append(f"best {best.score:.3f} ({best.settings['model']}, {best.settings['loss']} on {best.source})")
+    return ", ".join(parts)
+
+
+def summary(result: SweepResult, skipped: tuple[tuple[str, str], ...]) -> dict[str, Any]:
+    """What `--json` holds."""
+    return {
+        "sweep": str(result.folder),
+        "report": str(result.report) if result.report else None,
+        "table": str(result.folder / "trials.parquet"),
+        "best": {source: trial.trial_id for source, trial in result.best.items()},
+        "trials": [_row(trial) for trial in result.trials],
+        "skipped": [{"store": path, "reason": reason} for path, reason in skipped],
+    }
+
+
+def _row(trial: Trial) -> dict[str, Any]:
+    return {
+        "trial_id": trial.trial_id,
+        "source": trial.source,
+        "stage": trial.stage,
+        "settings": trial.settings,
+        "seed": trial.seed,
+        "status": trial.status,
+        "score": trial.score,
+        "epochs": len(trial.scores),
+        "seconds": round(trial.seconds, 2),
+        "error": trial.error,
+        "targets": trial.targets,
+    }
+
+
+def _show(result: SweepResult) -> None:
+    stores = list(dict.fromkeys(store for trial in result.trials for store in trial.targets or {}))
+    for source in result.best:
+        mine = [trial for trial in result.trials if trial.source == source and trial.status == "done"]
+        mine = sorted(mine, key=lambda trial: -(trial.score or 0.0))[:SHOWN]
+        columns = ("model", "loss", "seed", "validation", *(f"AUC on {store}" for store in stores))
+        rows = [
+            (t.settings["model"], t.settings["loss"], str(t.seed), t.score, *(_auc(t, store) for store in stores))
+            for t in mine
+        ]
+        show_table(f"{source}: best by its own validation (balanced accuracy by clip)", columns, rows)
+    count = Counter(trial.status for trial in result.trials)
+    console.print(", ".join(f"{number} {status}" for status, number in sorted(count.items())))
+    for trial in result.trials:
+        if trial.status == "failed":
+            console.print(f"[red]failed[/] {trial.trial_id}: {trial.error}", soft_wrap=True)
+    if count["failed"]:
+        console.print("trials that failed are tried again with --resume")
+    console.print(f"trials: {result.folder / 'trials.parquet'}", soft_wrap=True)
+    if result.report:
+        console.print(f"report: {result.report}", soft_wrap=True)
+
+
+def _auc(trial: Trial, store: str) -> float | str:
+    value = (trial.targets or {}).get(store, {}).get("detection_auc")
+    return "–" if value is None else value
