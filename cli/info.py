@@ -82,7 +82,7 @@ def _show(result: dict[str, Any]) -> None:
         f"[bold]{result['store']}[/] ({result['layout']}): {result['samples']:,} images of {result['clips']:,} clips, "
         f"{result['shards']} shards, {result['bytes'] / 1e6:,.1f} MB"
     )
-    cells = {(row["dataset"], row["method"]): {} for row in result["contents"]}
+    cells: dict[tuple[str, str], dict[str, Any]] = {(row["dataset"], row["method"]): {} for row in result["contents"]}
     for row in result["contents"]:
         cells[row["dataset"], row["method"]][row["split"]] = row
     splits = [split for split in ("train", "val", "test", "none") if any(split in by for by in cells.values())]

@@ -40,5 +40,5 @@ def main() -> None:
         errors.print(f"[bold red]error[/] {error}", markup=True)
         sys.exit(1)
     except KeyboardInterrupt:
-        errors.print("interrupted; run the same command again to go on")
+        errors.print("interrupted; what is finished is kept: run the same command again (train and tune: with --resume)")
         sys.exit(130)

@@ -55,11 +55,11 @@ def shard(
     settings = ConvertSettings(
         extract=ExtractSettings(
             frames=frames,
-            faces=faces,
+            faces=faces,  # type: ignore[arg-type]
             margin=margin,
             size=size,
-            codec=codec,
-            quality=jpeg_quality,  # type: ignore[arg-type]
+            codec=codec,  # type: ignore[arg-type]
+            quality=jpeg_quality,
         ),
         seed=seed,
         shard_samples=shard_samples,

@@ -84,8 +84,8 @@ class Draws:
 
     def part(self, places: slice) -> Draws:
         """The draws at some places of the last axis."""
-        sides = (side[..., places] for side in (self.x, self.y, self.w, self.h))
-        return Draws(*sides, flip=self.flip[..., places])
+        x, y, w, h = (side[..., places] for side in (self.x, self.y, self.w, self.h))
+        return Draws(x, y, w, h, self.flip[..., places])
 
 
 def draw(
