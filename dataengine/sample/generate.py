@@ -1,0 +1,253 @@
+"""Make a miniature dataset: each file a pure function of its settings, in spawned processes, resumed where it stood."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from dataengine.errors import DfxError, unknown_name
+from dataengine.sample.encode import CRF, encode
+from dataengine.sample.footage import FPS, Take, draw_take, film, render
+from dataengine.sample.identity import U8, draw_face, generator
+from dataengine.sample.manipulate import MANIPULATIONS
+from dataengine.sample.styles import STYLES
+from dataengine.sample.trees import MINIATURES, Item, Shot
+
+MARKER = ".miniature.json"
+"""At the root: what the tree is made with, so that an unfinished one is completed with nothing else."""
+FORMAT = 1
+"""Raised when the same settings give other pixels or files."""
+SMALLEST = (160, 120)
+"""Below this width and height a face is too small for the detector."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything the bytes of a miniature dataset depend on."""
+
+    name: str
+    clips: int
+    frames: int
+    width: int
+    height: int
+    seed: int
+    quality: str
+    dfd: bool
+    format: int = FORMAT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SampleReport:
+    """What `generate` made."""
+
+    root: str
+    settings: Settings
+    real: int
+    fakes: dict[str, int]
+    """Videos of each method."""
+    written: int
+    kept: int
+    """Videos that were there already."""
+    bytes: int
+    seconds: float
+
+
+def generate(
+    name: str,
+    root: str | Path,
+    *,
+    clips: int = 16,
+    frames: int = 48,
+    size: tuple[int, int] | None = None,
+    seed: int = 0,
+    quality: str | None = None,
+    dfd: bool = False,
+    workers: int | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> SampleReport:
+    """Make the miniature dataset `name` (a key of MINIATURES): `clips` reals, a fake of each method for each.
+
+    Args:
+        size: width and height in pixels, even; None is the dataset's own (styles.py).
+        quality: c23 or c40, None is the dataset's own.
+        dfd: with ff++, also DeepFakeDetection's actors, `clips` reals and as many fakes.
+        workers: processes; 0 works in this one, None takes the cores there are. The files are the same for any.
+        on_progress: called with videos done (those already there too) and videos in all.
+
+    Raises:
+        DfxError: a setting that cannot be had, a root that holds something else, or a disk that cannot be written.
+    """
+    settings = _checked(name, clips, frames, size, seed, quality, dfd)
+    root = Path(root)
+    tree = MINIATURES[name].plan(clips, seed, settings.quality, dfd)
+    start = time.perf_counter()
+    try:
+        _claim(root, settings)
+        missing = [item for item in tree.items if not (root / item.path).is_file()]
+        kept = len(tree.items) - len(missing)
+        done = kept
+        if on_progress and kept:
+            on_progress(done, len(tree.items))
+        for _ in _made(missing, root, settings, workers):
+            done += 1
+            if on_progress:
+                on_progress(done, len(tree.items))
+        for path, text in tree.lists.items():
+            _write(root / path, text.encode())
+    except OSError as error:
+        where = error.filename or root
+        raise DfxError(
+            f"cannot write {where}: {error.strerror or error}; free space or choose another --root"
+        ) from error
+    methods = [item.method for item in tree.items if item.method]
+    return SampleReport(
+        root=str(root),
+        settings=settings,
+        real=len(tree.items) - len(methods),
+        fakes={method: methods.count(method) for method in sorted(set(methods))},
+        written=len(missing),
+        kept=kept,
+        bytes=sum((root / item.path).stat().st_size for item in tree.items),
+        seconds=time.perf_counter() - start,
+    )
+
+
+def _checked(
+    name: str, clips: int, frames: int, size: tuple[int, int] | None, seed: int, quality: str | None, dfd: bool
+) -> Settings:
+    if name not in MINIATURES:
+        raise unknown_name("miniature dataset", name, MINIATURES)
+    width, height = size or STYLES[name].size
+    quality = quality or MINIATURES[name].quality
+    if quality not in CRF:
+        raise unknown_name("quality", quality, CRF)
+    if clips < 2:
+        raise DfxError(f"--clips {clips}: a swap needs two identities; take 2 or more")
+    if frames < 1:
+        raise DfxError(f"--frames {frames}: a video needs a frame; take 1 or more")
+    if width < SMALLEST[0] or height < SMALLEST[1]:
+        raise DfxError(f"--size {width}x{height} leaves no face to detect; take {SMALLEST[0]}x{SMALLEST[1]} or more")
+    if width % 2 or height % 2:
+        raise DfxError(
+            f"--size {width}x{height}: H.264 needs even sides; take {width + width % 2}x{height + height % 2}"
+        )
+    if dfd and name != "ff++":
+        raise DfxError(f"DFD comes with ff++, not with {name}; leave --dfd out")
+    return Settings(
+        name=name, clips=clips, frames=frames, width=width, height=height, seed=seed, quality=quality, dfd=dfd
+    )
+
+
+def _claim(root: Path, settings: Settings) -> None:
+    """Mark the root as this dataset's, or raise where it is something else's."""
+    marker = root / MARKER
+    wanted = asdict(settings)
+    if marker.is_file():
+        try:
+            there = json.loads(marker.read_text())
+        except ValueError:
+            raise DfxError(f"{marker} is damaged; remove {root} or choose another --root") from None
+        odd = [key for key in wanted if not isinstance(there, dict) or there.get(key) != wanted[key]]
+        if odd:
+            held = there.get(odd[0]) if isinstance(there, dict) else None
+            raise DfxError(
+                f"{root} holds a miniature dataset made with {odd[0]} {held}, not {wanted[odd[0]]}; "
+                "choose another --root or remove it"
+            )
+        return
+    if root.exists() and not root.is_dir():
+        raise DfxError(f"{root} is a file; give a folder with --root")
+    if root.is_dir() and (other := next((path.name for path in sorted(root.iterdir())), None)):
+        raise DfxError(f"{root} holds other files ({other}); give a new or empty folder with --root")
+    _write(marker, (json.dumps(wanted, indent=2) + "\n").encode())
+
+
+def _write(path: Path, data: bytes) -> None:
+    """The whole file or none of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.part")
+    try:
+        part.write_bytes(data)
+        os.replace(part, path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+
+
+def _made(items: list[Item], root: Path, settings: Settings, workers: int | None) -> Iterator[Item]:
+    """Make the items; each is given back once it is written."""
+    count = min(len(items), (os.cpu_count() or 1) if workers is None else workers)
+    if count < 1:
+        for item in items:
+            _make(item, root, settings)
+            yield item
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(count, mp_context=context, initializer=_start_worker) as pool:
+        futures = {pool.submit(_make, item, root, settings): item for item in items}
+        try:
+            for future in as_completed(futures):
+                future.result()
+                yield futures[future]
+        except BrokenProcessPool:
+            raise DfxError(
+                f"a process that made videos for {root} was killed (out of memory?); "
+                "run the same command with fewer --workers, it goes on where it stood"
+            ) from None
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _start_worker() -> None:
+    """One thread a process; an interrupt is the parent's to handle, who lets the files in hand be finished."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    cv2.setNumThreads(1)
+    threading.Thread(target=_die_with_parent, daemon=True).start()
+
+
+def _die_with_parent() -> None:
+    # A pool's workers outlive a parent that is killed: they hold both ends of its queue.
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def _make(item: Item, root: Path, settings: Settings) -> None:
+    size = (settings.width, settings.height)
+    _write(root / item.path, encode(_frames(item, settings), size, crf=CRF[settings.quality], fps=FPS))
+
+
+def _frames(item: Item, settings: Settings) -> Iterator[U8]:
+    """The frames of a file. A real and the fakes of it see the same footage, each encoded once."""
+    style = STYLES[item.target.style]
+    footage = film(_take(item.target, settings), style, _generator("scene", item.target, settings))
+    if item.source is None:
+        yield from (render(footage, frame) for frame in range(settings.frames))
+        return
+    rng = generator("manipulation", settings.seed, item.target.style, item.path.rpartition("/")[2], item.method)
+    step = MANIPULATIONS[item.method](footage, _take(item.source, settings), rng)
+    for frame in range(settings.frames):
+        yield step(render(footage, frame), frame)
+
+
+def _take(shot: Shot, settings: Settings) -> Take:
+    face = draw_face(settings.seed, shot.style, shot.identity)
+    size = (settings.width, settings.height)
+    return draw_take(face, STYLES[shot.style], size, settings.frames, _generator("take", shot, settings))
+
+
+def _generator(what: str, shot: Shot, settings: Settings) -> np.random.Generator:
+    return generator(what, settings.seed, shot.style, shot.name)

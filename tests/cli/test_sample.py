@@ -1,0 +1,49 @@
+"""`dfx sample` on the terminal."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from cli.sample import sample
+from dataengine.errors import DfxError
+
+app = typer.Typer()
+app.command()(sample)
+TINY = ["--clips", "2", "--frames", "2", "--size", "160x120", "--workers", "0"]
+
+
+def test_json_has_the_settings_and_the_counts(tmp_path: Path) -> None:
+    root, out = tmp_path / "celeb", tmp_path / "result.json"
+    done = CliRunner().invoke(app, ["celeb-df", "--root", str(root), *TINY, "--json", str(out)])
+    assert done.exit_code == 0, done.output
+    result = json.loads(out.read_text())
+    assert list(result) == [
+        *("name", "clips", "frames", "width", "height", "seed", "quality", "dfd"),
+        *("root", "real", "fakes", "written", "kept", "bytes", "seconds"),
+    ]
+    assert (result["real"], result["fakes"], result["written"]) == (2, {"Celeb-synthesis": 2}, 4)
+    assert "next: dfx shard celeb-df --root" in done.output
+
+
+def test_the_default_root_is_data_and_the_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(app, ["celeb-df", *TINY])
+    assert (tmp_path / "data" / "celeb-df" / "List_of_testing_videos.txt").is_file()
+    assert done.output.rstrip().endswith("next: dfx shard celeb-df")
+
+
+def test_a_size_that_is_none_is_a_usage_error(tmp_path: Path) -> None:
+    done = CliRunner().invoke(app, ["ff++", "--root", str(tmp_path / "x"), "--size", "big"])
+    assert done.exit_code == 2
+    assert not (tmp_path / "x").exists()
+
+
+def test_an_unknown_name_is_an_error_that_gives_the_known_ones(tmp_path: Path) -> None:
+    done = CliRunner().invoke(app, ["celebdf", "--root", str(tmp_path / "x")])
+    assert isinstance(done.exception, DfxError)
+    assert "celeb-df" in str(done.exception)
