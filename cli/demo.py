@@ -44,14 +44,14 @@ MINIATURES = (
 class Scale:
     """How large the demo is: chosen so that two cores need less than five minutes."""
 
-    clips: int = 40
-    """Reals in each dataset; 12 of their identities are the test split, enough for intervals."""
-    frames: int = 12
+    clips: int = 36
+    """Reals in each dataset; 10 of their identities are the test split, enough for intervals."""
+    frames: int = 10
     stored_frames: int = 8
     models: str = "test_resnet,test_efficientnet"
     """timm's two smallest convolutional families: a demonstration of the way, not of what models can do."""
-    epochs: int = 10
-    size: int = 96
+    epochs: int = 8
+    size: int = 80
     bench_rounds: int = 3
 
 

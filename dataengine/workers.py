@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
-import threading
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -16,6 +14,7 @@ import cv2
 
 from dataengine.errors import StoreError
 from dataengine.plan import ConvertSettings, ShardPlan
+from dataengine.processes import end_with_parent
 from dataengine.records import Clip, ClipReport
 from dataengine.shard import write_shard
 
@@ -86,15 +85,7 @@ def _start_worker(news: Any, stop: Any) -> None:
     global _news, _stop
     _news, _stop = news, stop
     cv2.setNumThreads(1)
-    threading.Thread(target=_die_with_parent, daemon=True).start()
-
-
-def _die_with_parent() -> None:
-    # A pool's workers outlive a parent that is killed: they hold both ends of its queue.
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
+    end_with_parent()
 
 
 def _task(shard: ShardPlan, root: Path, out: Path, settings: ConvertSettings) -> None:

@@ -6,20 +6,21 @@ import json
 import multiprocessing
 import os
 import signal
-import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from dataengine.errors import DfxError, unknown_name
+from dataengine.processes import end_with_parent
 from dataengine.sample.encode import CRF, encode
-from dataengine.sample.footage import FPS, Take, draw_take, film, render
+from dataengine.sample.footage import FPS, Footage, Take, draw_take, film, render
 from dataengine.sample.identity import U8, draw_face, generator
 from dataengine.sample.manipulate import MANIPULATIONS
 from dataengine.sample.styles import STYLES
@@ -214,15 +215,7 @@ def _start_worker() -> None:
     """One thread a process; an interrupt is the parent's to handle, who lets the files in hand be finished."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     cv2.setNumThreads(1)
-    threading.Thread(target=_die_with_parent, daemon=True).start()
-
-
-def _die_with_parent() -> None:
-    # A pool's workers outlive a parent that is killed: they hold both ends of its queue.
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
+    end_with_parent()
 
 
 def _make(item: Item, root: Path, settings: Settings) -> None:
@@ -232,8 +225,7 @@ def _make(item: Item, root: Path, settings: Settings) -> None:
 
 def _frames(item: Item, settings: Settings) -> Iterator[U8]:
     """The frames of a file. A real and the fakes of it see the same footage, each encoded once."""
-    style = STYLES[item.target.style]
-    footage = film(_take(item.target, settings), style, _generator("scene", item.target, settings))
+    footage = _footage(item.target, settings)
     if item.source is None:
         yield from (render(footage, frame) for frame in range(settings.frames))
         return
@@ -241,6 +233,11 @@ def _frames(item: Item, settings: Settings) -> Iterator[U8]:
     step = MANIPULATIONS[item.method](footage, _take(item.source, settings), rng)
     for frame in range(settings.frames):
         yield step(render(footage, frame), frame)
+
+
+@lru_cache(maxsize=2)  # the files of one target follow each other, and painting its layers is a third of a short file
+def _footage(target: Shot, settings: Settings) -> Footage:
+    return film(_take(target, settings), STYLES[target.style], _generator("scene", target, settings))
 
 
 def _take(shot: Shot, settings: Settings) -> Take:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from dataengine.errors import DfxError
 from dataengine.sample.identity import generator
+from dataengine.splits import split_sizes
 
 FACE_METHODS = ("Deepfakes", "Face2Face", "FaceSwap", "NeuralTextures", "FaceShifter")
 """FaceForensics++'s five, under its folders' names."""
@@ -30,9 +31,7 @@ DFD_SCENES = (
     "meeting_serious",
 )
 DFD_ACTORS = 28
-SPLIT_SHARE = 0.14
-"""Of the pairs, in each of val and test: the official 360 / 70 / 70."""
-TEST_SHARE = 1 / 3
+TEST_SHARE = 1 / 2
 """Of Celeb-DF's identities. The official list takes a fifth of the reals; a miniature one would hardly hold a test."""
 
 
@@ -71,7 +70,7 @@ class Tree:
 
 
 def plan_ffpp(clips: int, seed: int, quality: str, dfd: bool) -> Tree:
-    """FaceForensics++: identities in pairs, each the source of the other, and the pairs dealt out to the splits."""
+    """FaceForensics++: identities in pairs, each the source of the other; pairs are dealt out as `split_sizes` says."""
     if clips % 2:
         raise DfxError(f"ff++ clips come in pairs that swap faces, {clips} is odd; take --clips {clips + 1}")
     if clips > 1000:
@@ -86,8 +85,9 @@ def plan_ffpp(clips: int, seed: int, quality: str, dfd: bool) -> Tree:
             items.append(Item(f"manipulated_sequences/{method}/{quality}/videos/{name}", shot, source, method))
     pairs = [[shots[i].name, shots[i + 1].name] for i in range(0, clips, 2)]
     order = generator("pairs", seed).permutation(len(pairs))
-    held = max(1, round(SPLIT_SHARE * len(pairs)))
-    val, test = (held if len(pairs) > 2 else 0), (held if len(pairs) > 1 else 0)
+    sizes = split_sizes(clips)
+    val = max(sizes["val"] // 2, int(len(pairs) > 2))
+    test = max(sizes["test"] // 2, int(len(pairs) > 1))
     dealt = {"val": order[:val], "test": order[val : val + test], "train": order[val + test :]}
     lists = {
         f"splits/{split}.json": json.dumps([pairs[i] for i in sorted(chosen.tolist())], indent=2) + "\n"

@@ -73,7 +73,7 @@ def test_ffpp_without_dfd_holds_neither_actors_nor_their_fakes() -> None:
     assert not [item.path for item in planned("ff++", 8).items if "actors" in item.path or "Detection" in item.path]
 
 
-@pytest.mark.parametrize(("clips", "shares"), [(1000, (360, 70, 70)), (16, (6, 1, 1)), (6, (1, 1, 1)), (4, (1, 0, 1))])
+@pytest.mark.parametrize(("clips", "shares"), [(1000, (360, 70, 70)), (16, (5, 1, 2)), (6, (1, 1, 1)), (4, (1, 0, 1))])
 def test_ffpp_pairs_are_dealt_out_like_the_official_ones(clips: int, shares: tuple[int, int, int]) -> None:
     pairs = split_pairs(planned("ff++", clips))
     assert tuple(len(pairs[split]) for split in ("train", "val", "test")) == shares
