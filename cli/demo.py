@@ -101,7 +101,8 @@ def _sample(out: Path, scale: Scale) -> None:
                 seed=mini.seed,
                 on_progress=on_progress,
             )
-        console.print(f"   {made.root}: {made.real} real videos, {sum(made.fakes.values())} fakes; {mini.about}")
+        console.print(f"   {made.root}: {made.real} real videos, {sum(made.fakes.values())} fakes")
+        console.print(f"      {mini.about}", style="dim")
 
 
 def _shard(out: Path, scale: Scale) -> None:
@@ -130,10 +131,9 @@ def _shard(out: Path, scale: Scale) -> None:
         clips = made.store.clips().to_pylist()
         failed = sum(clip["status"] == "failed" for clip in clips)
         missing = sum(clip["faces_missing"] for clip in clips)
-        console.print(
-            f"   {made.store.root}: {sum(clip['samples'] for clip in clips):,} faces of {len(clips)} clips"
-            f" ({failed} clips failed, {missing} frames without the face)"
-        )
+        console.print(f"   {made.store.root}: {sum(clip['samples'] for clip in clips):,} faces of {len(clips)} clips")
+        if failed or missing:
+            console.print(f"      {failed} clips failed, {missing} frames left out: no face in them")
 
 
 def _bench(out: Path, scale: Scale) -> None:
@@ -177,7 +177,7 @@ def _tune(out: Path, scale: Scale) -> None:
             shown = ended
 
         result = sweep(config, folder, resume=(folder / "sweep.json").exists(), on_trial=on_trial)
-    console.print(f"   {len(result.trials)} trials, chosen by each source's own validation split: {result.folder}/runs")
+    console.print(f"   {len(result.trials)} trials, the best chosen by each source's own validation split")
 
 
 def _report(out: Path, scale: Scale) -> None:

@@ -40,7 +40,5 @@ def main() -> None:
         errors.print(f"[bold red]error[/] {error}", markup=True)
         sys.exit(1)
     except KeyboardInterrupt:
-        errors.print(
-            "interrupted; what is finished is kept: run it again (train and tune: with --resume)"
-        )
+        errors.print("interrupted; what is finished is kept: run it again (train and tune: with --resume)")
         sys.exit(130)

@@ -19,7 +19,7 @@ def sample(
     name: Annotated[str, typer.Argument(help="ff++, celeb-df or folder (class folders, without official splits).")],
     root: Annotated[Path | None, typer.Option(help="Folder to make it in. [default: data/NAME]")] = None,
     clips: Annotated[
-        int, typer.Option(help="Real clips; each gets one fake of each method. 16 make splits of 6, 1 and 1 pairs.")
+        int, typer.Option(help="Real clips; each gets one fake of each method. 16 make splits of 5, 1 and 2 pairs.")
     ] = 16,
     frames: Annotated[int, typer.Option(help="Frames a clip, at 25 a second.")] = 48,
     size: Annotated[
