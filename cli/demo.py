@@ -12,11 +12,10 @@ import typer
 
 from cli import bench
 from cli.console import JsonOption, console, progress, write_json
-from cli.tune import standing
+from cli.tune import follow
 
 if TYPE_CHECKING:
     from dataengine.convert import ClipDone
-    from tune_spaces.work import Work
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,29 +153,18 @@ def _tune(out: Path, scale: Scale) -> None:
 
     stores = {mini.store: str(out / "shards" / mini.store) for mini in MINIATURES}
     sources = (stores["ff++"], stores["elsewhere"])
-    console.print(
-        "[bold]4  A sweep[/]: two backbones, two losses, two sources; each model measured on all three datasets"
-    )
+    console.print("[bold]4  A sweep[/]: two backbones, two losses, two sources; each measured on all three datasets")
     train = {"weights": "none", "epochs": scale.epochs, "size": scale.size, "lr": 3e-3, "batch": 48}
     config = SweepConfig(
         train=TrainConfig.of({"task": "attribution", "data": sources, **train}),
         targets=tuple(stores.values()),
         search="grid",
         models=tuple(scale.models.split(",")),
-        fixed=("lr", "weight_decay", "augment", "frames_per_clip", "supcon_weight", "temperature"),
         gpus_per_trial=0.5,
     )
     folder = out / "sweep"
     with progress("   trials") as advance:
-        shown = 0
-
-        def on_trial(work: Work) -> None:
-            nonlocal shown
-            ended = sum(trial.status != "running" for trial in work.trials)
-            advance(ended - shown, note=standing(work), total=work.total)
-            shown = ended
-
-        result = sweep(config, folder, resume=(folder / "sweep.json").exists(), on_trial=on_trial)
+        result = sweep(config, folder, resume=(folder / "sweep.json").exists(), on_trial=follow(advance))
     console.print(f"   {len(result.trials)} trials, the best chosen by each source's own validation split")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -111,21 +112,26 @@ def tune(
         console.print(f"[yellow]note[/] {path} is {reason}", soft_wrap=True)
     console.print(f"sources: {', '.join(sources)}\ntargets: {', '.join(targets)}", soft_wrap=True)
     with progress("Trials") as advance:
-        shown = 0
-
-        def on_trial(work: Work) -> None:
-            nonlocal shown
-            ended = sum(trial.status != "running" for trial in work.trials)
-            advance(ended - shown, note=standing(work), total=work.total)
-            shown = ended
-
-        result = sweep(config, out or Path("sweeps") / (name or task), resume=resume, on_trial=on_trial)
+        result = sweep(config, out or Path("sweeps") / (name or task), resume=resume, on_trial=follow(advance))
     _show(result)
     write_json(json_file, summary(result, skipped))
 
 
 def _listed(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def follow(advance: Callable[..., None]) -> Callable[[Work], None]:
+    """What a sweep calls to move the bar that `advance` belongs to."""
+    shown = 0
+
+    def on_trial(work: Work) -> None:
+        nonlocal shown
+        ended = sum(trial.status != "running" for trial in work.trials)
+        advance(ended - shown, note=standing(work), total=work.total)
+        shown = ended
+
+    return on_trial
 
 
 def standing(work: Work) -> str:
