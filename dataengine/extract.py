@@ -77,7 +77,8 @@ def extract(clip: Clip, root: Path, settings: ExtractSettings) -> tuple[list[Sam
         if not samples:
             raise MediaError(f"no face found in {tally.found} frames" if tally.found else tally.loss(clip))
     except MediaError as error:
-        return [], tally.report("failed", str(error), [])
+        # The file stands beside the reason already; without its name, equal reasons can be counted.
+        return [], tally.report("failed", str(error).removeprefix(f"{root / clip.paths[0]}: "), [])
     reasons = [tally.loss(clip)]
     if len(samples) < tally.found:
         reasons.append(f"no face in {tally.found - len(samples)} of {tally.found} frames")
