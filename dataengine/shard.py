@@ -12,7 +12,7 @@ import os
 import tarfile
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import IO, Any
@@ -121,18 +121,23 @@ def _write_tar(shard: str, entries: list[_Entry], spool: IO[bytes], out: Path) -
         writer = webdataset.TarWriter(
             stream, user="dfx", group="dfx", mode=0o644, mtime=0, encoder=False, format="GNU_FORMAT"
         )
-        for entry in entries:
-            spool.seek(entry.start)
-            data = spool.read(entry.size)
-            members = {entry.sample.ext: data, "json": _sample_json(entry)}
-            line = []
-            for ext, member in members.items():
-                writer.write({"__key__": entry.key, ext: member})
-                offset = writer.tarstream.offset - -(-len(member) // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE
-                line.append(f"{ext} {offset} {len(member)} {entry.key}.{ext}")
-                if ext == entry.sample.ext:
-                    rows.append(_index_row(entry, shard, offset))
-            lines.append(" ".join(line))
+        try:
+            for entry in entries:
+                spool.seek(entry.start)
+                data = spool.read(entry.size)
+                members = {entry.sample.ext: data, "json": _sample_json(entry)}
+                line = []
+                for ext, member in members.items():
+                    writer.write({"__key__": entry.key, ext: member})
+                    offset = writer.tarstream.offset - -(-len(member) // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE
+                    line.append(f"{ext} {offset} {len(member)} {entry.key}.{ext}")
+                    if ext == entry.sample.ext:
+                        rows.append(_index_row(entry, shard, offset))
+                lines.append(" ".join(line))
+        except OSError:
+            with suppress(OSError):
+                writer.close()  # else the garbage collector tries it later, and complains on the terminal
+            raise
         writer.close()
     write_whole(index_path(out / shard), ("\n".join(lines) + "\n").encode())
     return rows

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
+import os
 import random
 import shutil
 import signal
@@ -23,6 +25,7 @@ from dataengine.errors import StoreError
 from dataengine.extract import ExtractSettings
 from dataengine.layouts.scan import ScanOptions
 from dataengine.plan import ConvertSettings
+from dataengine.shard import disk_full_is_clear
 from dataengine.store import Store, open_store
 
 KILLS = 20
@@ -235,3 +238,15 @@ def test_names_longer_than_a_tar_header_are_kept_whole(tmp_path: Path) -> None:
     (sample,) = webdataset.WebDataset([str(path) for path in store.root.glob("*.tar")], shardshuffle=False)
     assert sample["__key__"] == store.index().column("key")[0].as_py()
     assert sample["jpg"] == buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        (errno.ENOSPC, "no space left for .*; free some and run the same command again"),
+        (errno.EROFS, "cannot be written to .*; choose another --out"),
+    ],
+)
+def test_what_the_system_refuses_to_write_is_one_clear_line(tmp_path: Path, code: int, message: str) -> None:
+    with pytest.raises(StoreError, match=message), disk_full_is_clear(tmp_path):
+        raise OSError(code, os.strerror(code))
