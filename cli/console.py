@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -48,9 +48,32 @@ def progress(what: str, total: int | None = None) -> Iterator[Callable[..., None
         yield advance
 
 
+def counted(advance: Callable[..., None]) -> Callable[..., None]:
+    """`on_progress(done, total, *, note="")` for callers that count from the start, moving `advance`'s bar."""
+    shown = 0
+
+    def on_progress(done: int, total: int, *, note: str = "") -> None:
+        nonlocal shown
+        advance(done - shown, note=note, total=total)
+        shown = done
+
+    return on_progress
+
+
+def show_notes(result: Mapping[str, Any]) -> None:
+    """What a user of a store should know: identities that splits share, its layout's notes, leaks by format."""
+    for pair, count in result["shared_identities"].items():
+        console.print(f"[yellow]note[/] {count} identities are in both {pair.replace('+', ' and ')}")
+    for note in result["notes"]:
+        console.print(f"[yellow]note[/] {note}", soft_wrap=True)
+    for leak in result["leaks"]:
+        console.print(f"[yellow]leak by format[/] {leak}", soft_wrap=True)
+
+
 def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """Print rows under columns; numbers are set to the right."""
-    table = Table(title=title, title_justify="left", title_style="bold", header_style="bold", box=None, pad_edge=False)
+    console.print(title, style="bold", soft_wrap=True)  # a table's own title would be broken at the table's width
+    table = Table(header_style="bold", box=None, pad_edge=False)
     for i, column in enumerate(columns):
         numeric = bool(rows) and all(isinstance(row[i], int | float) or row[i] in ("", "–") for row in rows)
         table.add_column(column, justify="right" if numeric else "left", overflow="fold")

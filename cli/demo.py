@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli import bench
-from cli.console import JsonOption, console, progress, write_json
+from cli.console import JsonOption, console, counted, progress, write_json
 from cli.tune import follow
 
 if TYPE_CHECKING:
@@ -85,20 +85,13 @@ def _sample(out: Path, scale: Scale) -> None:
     console.print("[bold]1  Three miniature datasets[/], generated: no real one may be passed on")
     for mini in MINIATURES:
         with progress(f"   {mini.store}") as advance:
-            shown = 0
-
-            def on_progress(done: int, total: int) -> None:
-                nonlocal shown
-                advance(done - shown, total=total)
-                shown = done
-
             made = generate(
                 mini.layout,
                 out / "data" / mini.store,
                 clips=scale.clips,
                 frames=scale.frames,
                 seed=mini.seed,
-                on_progress=on_progress,
+                on_progress=counted(advance),
             )
         console.print(f"   {made.root}: {made.real} real videos, {sum(made.fakes.values())} fakes")
         console.print(f"      {mini.about}", style="dim")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.console import JsonOption, console, progress, show_table, write_json
+from cli.console import JsonOption, console, progress, show_notes, show_table, write_json
 from dataengine.errors import StoreError
 
 if TYPE_CHECKING:
@@ -92,12 +92,7 @@ def _show(result: dict[str, Any]) -> None:
         rows.append([dataset, method, *numbers, sum(row["failed"] for row in by.values())])
     show_table("clips / images", ["dataset", "method", *splits, "failed clips"], rows)
     console.print(f"splits: {result['split_origin']}")
-    for pair, count in result["shared_identities"].items():
-        console.print(f"[yellow]note[/] {count} identities are in both {pair.replace('+', ' and ')}")
-    for note in result["notes"]:
-        console.print(f"[yellow]note[/] {note}", soft_wrap=True)
-    for leak in result["leaks"]:
-        console.print(f"[yellow]leak by format[/] {leak}", soft_wrap=True)
+    show_notes(result)
     taken = result["settings"]["extract"]
     console.print(", ".join(f"{name} {value}" for name, value in taken.items()), soft_wrap=True)
     console.print(f"fingerprint {result['fingerprint']}")

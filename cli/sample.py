@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.console import JsonOption, console, progress, write_json
+from cli.console import JsonOption, console, counted, progress, write_json
 
 if TYPE_CHECKING:
     from dataengine.sample import SampleReport
@@ -43,13 +43,6 @@ def sample(
     root = root or Path("data") / name
     pixels = _pixels(size)
     with progress(f"Sample {name}") as advance:
-        seen = 0
-
-        def on_progress(done: int, total: int) -> None:
-            nonlocal seen
-            advance(done - seen, total=total)
-            seen = done
-
         report = generate(
             name,
             root,
@@ -60,7 +53,7 @@ def sample(
             quality=quality,
             dfd=dfd,
             workers=workers,
-            on_progress=on_progress,
+            on_progress=counted(advance),
         )
     result = summary(report)
     _show(result)

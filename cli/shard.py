@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.console import JsonOption, console, progress, write_json
+from cli.console import JsonOption, console, progress, show_notes, write_json
 
 if TYPE_CHECKING:
     from dataengine.convert import ClipDone, Converted
@@ -131,10 +131,5 @@ def _show(result: dict[str, Any]) -> None:
         console.print(f"{result['faces_interpolated']:,} faces interpolated over gaps of up to two sampled frames")
     if result["split_none"]:
         console.print(f"{result['split_none']:,} fakes join two splits and stand in none of them (split 'none')")
-    for pair, count in result["shared_identities"].items():
-        console.print(f"[yellow]note[/] {count} identities are in both {pair.replace('+', ' and ')}")
-    for note in result["notes"]:
-        console.print(f"[yellow]note[/] {note}", soft_wrap=True)
-    for leak in result["leaks"]:
-        console.print(f"[yellow]leak by format[/] {leak}", soft_wrap=True)
+    show_notes(result)
     console.print(f"next: dfx info {result['store']}")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.console import JsonOption, console, progress, show_table, write_json
+from cli.console import JsonOption, console, counted, progress, show_table, write_json
 from dataengine.errors import DfxError
 
 if TYPE_CHECKING:
@@ -123,13 +123,11 @@ def _listed(text: str) -> tuple[str, ...]:
 
 def follow(advance: Callable[..., None]) -> Callable[[Work], None]:
     """What a sweep calls to move the bar that `advance` belongs to."""
-    shown = 0
+    on_progress = counted(advance)
 
     def on_trial(work: Work) -> None:
-        nonlocal shown
         ended = sum(trial.status != "running" for trial in work.trials)
-        advance(ended - shown, note=standing(work), total=work.total)
-        shown = ended
+        on_progress(ended, work.total, note=standing(work))
 
     return on_trial
 
