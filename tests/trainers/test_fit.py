@@ -235,7 +235,6 @@ def test_mixed_precision_trains_weights_of_full_precision(store: Path, tmp_path:
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 @pytest.mark.parametrize("amp", ["auto", "fp16", "off"])
 def test_a_gpu_learns_and_resumes(store: Path, tmp_path: Path, amp: str) -> None:
     config = replace(settings(store), device="cuda", amp=amp, loss="ce+supcon")

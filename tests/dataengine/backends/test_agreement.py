@@ -77,7 +77,6 @@ def test_backends_agree_within_two_of_255_on_any_image(kind: str, preset: str) -
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 @pytest.mark.parametrize("kind", IMAGES)
 @pytest.mark.parametrize("preset", ["crop", "supcon"])
 def test_the_gpu_agrees_within_two_of_255_on_any_image(kind: str, preset: str) -> None:
