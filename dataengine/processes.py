@@ -1,17 +1,23 @@
-"""What every worker process of a pool needs."""
+"""How a worker process of a pool begins."""
 
 from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import threading
 
+import cv2
 
-def end_with_parent() -> None:
-    """Make this process end as soon as the one that spawned it is gone.
 
-    A pool's workers outlive a parent that is killed: they hold both ends of its queue, and would wait for ever.
+def begin_worker() -> None:
+    """One thread for OpenCV, an interrupt left to the parent, and an end as soon as the parent is gone.
+
+    A pool's workers outlive a parent that is killed: they hold both ends of its queue, and would wait for ever. Ctrl-C
+    reaches all of them; the parent alone answers it, and lets what is in hand be finished.
     """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    cv2.setNumThreads(1)
     threading.Thread(target=_wait_and_exit, daemon=True).start()
 
 

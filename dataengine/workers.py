@@ -14,7 +14,7 @@ import cv2
 
 from dataengine.errors import StoreError
 from dataengine.plan import ConvertSettings, ShardPlan
-from dataengine.processes import end_with_parent
+from dataengine.processes import begin_worker
 from dataengine.records import Clip, ClipReport
 from dataengine.shard import write_shard
 
@@ -84,8 +84,7 @@ _stop: Any = None
 def _start_worker(news: Any, stop: Any) -> None:
     global _news, _stop
     _news, _stop = news, stop
-    cv2.setNumThreads(1)
-    end_with_parent()
+    begin_worker()
 
 
 def _task(shard: ShardPlan, root: Path, out: Path, settings: ConvertSettings) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
-import signal
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -14,11 +13,10 @@ from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from dataengine.errors import DfxError, unknown_name
-from dataengine.processes import end_with_parent
+from dataengine.processes import begin_worker
 from dataengine.sample.encode import CRF, encode
 from dataengine.sample.footage import FPS, Footage, Take, draw_take, film, render
 from dataengine.sample.identity import U8, draw_face, generator
@@ -196,7 +194,7 @@ def _made(items: list[Item], root: Path, settings: Settings, workers: int | None
             yield item
         return
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(count, mp_context=context, initializer=_start_worker) as pool:
+    with ProcessPoolExecutor(count, mp_context=context, initializer=begin_worker) as pool:
         futures = {pool.submit(_make, item, root, settings): item for item in items}
         try:
             for future in as_completed(futures):
@@ -209,13 +207,6 @@ def _made(items: list[Item], root: Path, settings: Settings, workers: int | None
             ) from None
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _start_worker() -> None:
-    """One thread a process; an interrupt is the parent's to handle, who lets the files in hand be finished."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    cv2.setNumThreads(1)
-    end_with_parent()
 
 
 def _make(item: Item, root: Path, settings: Settings) -> None:
