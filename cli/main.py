@@ -39,6 +39,7 @@ def main() -> None:
     except DfxError as error:
         errors.print(f"[bold red]error[/] {error}", markup=True)
         sys.exit(1)
-    except KeyboardInterrupt:
-        errors.print("interrupted; what is finished is kept: run it again (train and tune: with --resume)")
-        sys.exit(130)
+    except SystemExit as done:
+        if done.code == 130:  # what typer makes of Ctrl-C
+            errors.print("interrupted; what is finished is kept: run it again (train and tune: with --resume)")
+        raise
