@@ -201,8 +201,8 @@ def _train(config: TrainConfig, run: Path, *, resume: bool) -> FitResult:
         try:
             return fit(config, run, resume=resume, on_epoch=on_epoch, on_step=on_step)
         except KeyboardInterrupt:
-            console.print(f"stopped; go on with: dfx train {config.task} --out {shlex.quote(str(run))} --resume")
-            raise typer.Exit(130) from None
+            console.print(f"go on with: dfx train {config.task} --out {shlex.quote(str(run))} --resume", soft_wrap=True)
+            raise
 
 
 def _show(config: TrainConfig, result: FitResult) -> None:
