@@ -13,14 +13,35 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
+from rich.table import Column, Table
+from rich.text import Text
 
-console = Console(highlight=False)
-errors = Console(stderr=True, highlight=False, soft_wrap=True)
+from dataengine.errors import DfxError
+
+# Without markup: in the names of files and stores, "[x]" is no style.
+console = Console(highlight=False, markup=False)
+errors = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+
+
+def _writable(path: Path | None) -> Path | None:
+    """Whether the result of `--json` can be written, said before the work rather than after it."""
+    if path is not None:
+        there = next(parent for parent in path.absolute().parents if os.path.exists(parent))
+        if os.path.isdir(path):
+            raise DfxError(f"--json {path} is a folder; name a file")
+        if not there.is_dir() or not os.access(there, os.W_OK):
+            raise DfxError(f"--json {path} cannot be written: {there} is no folder to write in; name another file")
+    return path
+
 
 JsonOption = Annotated[
     Path | None,
-    typer.Option("--json", help="Also write the result to this file, with stable keys.", metavar="FILE"),
+    typer.Option(
+        "--json",
+        help="Also write the result to this file, with stable keys.",
+        metavar="FILE",
+        callback=_writable,
+    ),
 ]
 
 
@@ -31,13 +52,14 @@ def progress(what: str, total: int | None = None) -> Iterator[Callable[..., None
     Where the output is no terminal the bar is not drawn, so that logs stay readable.
     """
     columns = (
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=32),
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=20),
         MofNCompleteColumn(),
         TimeRemainingColumn(elapsed_when_finished=True),
-        TextColumn("{task.fields[note]}"),
+        # It takes what is left of the line, so that a long note is cut off and the bar stays whole.
+        TextColumn("{task.fields[note]}", markup=False, table_column=Column(ratio=1, no_wrap=True)),
     )
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+    with Progress(*columns, console=console, disable=not console.is_terminal, expand=True) as bar:
         task = bar.add_task(what, total=total, note="")
 
         def advance(done: int = 1, *, note: str = "", total: int | None = None) -> None:
@@ -63,11 +85,11 @@ def counted(advance: Callable[..., None]) -> Callable[..., None]:
 def show_notes(result: Mapping[str, Any]) -> None:
     """What a user of a store should know: identities that splits share, its layout's notes, leaks by format."""
     for pair, count in result["shared_identities"].items():
-        console.print(f"[yellow]note[/] {count} identities are in both {pair.replace('+', ' and ')}")
+        console.print(Text("note", "yellow"), f"{count} identities are in both {pair.replace('+', ' and ')}")
     for note in result["notes"]:
-        console.print(f"[yellow]note[/] {note}", soft_wrap=True)
+        console.print(Text("note", "yellow"), note, soft_wrap=True)
     for leak in result["leaks"]:
-        console.print(f"[yellow]leak by format[/] {leak}", soft_wrap=True)
+        console.print(Text("leak by format", "yellow"), leak, soft_wrap=True)
 
 
 def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
@@ -91,13 +113,16 @@ def write_json(path: Path | None, payload: Any) -> None:
     """Write the result of a command where `--json` asked for it, whole or not at all."""
     if path is None:
         return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        with os.fdopen(handle, "w") as stream:
-            json.dump(payload, stream, indent=2, allow_nan=False)
-            stream.write("\n")
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(handle, "w") as stream:
+                json.dump(payload, stream, indent=2, allow_nan=False)
+                stream.write("\n")
+            os.replace(temporary, path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise DfxError(f"--json {path} cannot be written ({error.strerror}); name another file") from None

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.text import Text
 
 from cli import bench
 from cli.console import JsonOption, console, counted, progress, write_json
@@ -79,10 +80,14 @@ def run_demo(out: Path, scale: Scale) -> dict[str, Any]:
     return {"folder": str(out), "report": str(out / "report.html"), "seconds": seconds, "scale": asdict(scale)}
 
 
+def _heading(title: str, rest: str) -> None:
+    console.print(Text(title, "bold"), rest, sep="")
+
+
 def _sample(out: Path, scale: Scale) -> None:
     from dataengine.sample import generate
 
-    console.print("[bold]1  Three miniature datasets[/], generated: no real one may be passed on")
+    _heading("1  Three miniature datasets", ", generated: no real one may be passed on")
     for mini in MINIATURES:
         with progress(f"   {mini.store}") as advance:
             made = generate(
@@ -103,7 +108,7 @@ def _shard(out: Path, scale: Scale) -> None:
     from dataengine.layouts.scan import ScanOptions
     from dataengine.plan import ConvertSettings
 
-    console.print("[bold]2  Stores[/]: faces found, cropped and written to WebDataset tars")
+    _heading("2  Stores", ": faces found, cropped and written to WebDataset tars")
     settings = ConvertSettings(extract=ExtractSettings(frames=scale.stored_frames), shard_samples=256)
     for mini in MINIATURES:
         with progress(f"   {mini.store}") as advance:
@@ -132,7 +137,7 @@ def _bench(out: Path, scale: Scale) -> None:
     from dataengine.store import select
     from dataengine.throughput import Settings, measure
 
-    console.print("[bold]3  The loader[/], beside decoding alone, on the same images with the same threads")
+    _heading("3  The loader", ", beside decoding alone, on the same images with the same threads")
     settings = Settings(rounds=scale.bench_rounds, seconds=0.5)
     rows = select([str(out / "shards" / MINIATURES[0].store)])
     with progress("   measuring") as advance:
@@ -146,7 +151,7 @@ def _tune(out: Path, scale: Scale) -> None:
 
     stores = {mini.store: str(out / "shards" / mini.store) for mini in MINIATURES}
     sources = (stores["ff++"], stores["elsewhere"])
-    console.print("[bold]4  A sweep[/]: two backbones, two losses, two sources; each measured on all three datasets")
+    _heading("4  A sweep", ": two backbones, two losses, two sources; each measured on all three datasets")
     train = {"weights": "none", "epochs": scale.epochs, "size": scale.size, "lr": 3e-3, "batch": 48}
     config = SweepConfig(
         train=TrainConfig.of({"task": "attribution", "data": sources, **train}),
@@ -169,7 +174,7 @@ def _report(out: Path, scale: Scale) -> None:
 
 def _farewell(out: Path, seconds: dict[str, float]) -> None:
     spent = ", ".join(f"{name} {taken:.0f} s" for name, taken in seconds.items() if name != "all")
-    console.print(f"\n[bold]Done[/] in {seconds['all']:.0f} s ({spent})")
+    _heading("\nDone", f" in {seconds['all']:.0f} s ({spent})")
     console.print(f"  report   {out / 'report.html'}", soft_wrap=True)
     console.print(f"  stores   {out / 'shards'}/{{{','.join(mini.store for mini in MINIATURES)}}}", soft_wrap=True)
     console.print(f"  runs     {out / 'sweep' / 'runs'}", soft_wrap=True)

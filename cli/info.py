@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.text import Text
 
 from cli.console import JsonOption, console, progress, show_notes, show_table, write_json
 from dataengine.errors import StoreError
@@ -20,8 +21,10 @@ def info(
     json_file: JsonOption = None,
 ) -> None:
     """Show what a store holds: clips and images by method and split, what failed, its fingerprint and settings."""
-    from dataengine.store import open_store, verify
+    from dataengine.store import open_store, parse_ref, verify
 
+    if parse_ref(store).where:
+        raise StoreError(f"'{store}' is a selection; dfx info shows whole stores: leave out what follows the '@'")
     opened = open_store(store)
     result = describe(opened)
     _show(result)
@@ -79,8 +82,9 @@ def describe(store: Store) -> dict[str, Any]:
 
 def _show(result: dict[str, Any]) -> None:
     console.print(
-        f"[bold]{result['store']}[/] ({result['layout']}): {result['samples']:,} images of {result['clips']:,} clips, "
-        f"{result['shards']} shards, {result['bytes'] / 1e6:,.1f} MB"
+        Text(result["store"], "bold"),
+        f"({result['layout']}): {result['samples']:,} images of {result['clips']:,} clips, "
+        f"{result['shards']} shards, {result['bytes'] / 1e6:,.1f} MB",
     )
     cells: dict[tuple[str, str], dict[str, Any]] = {(row["dataset"], row["method"]): {} for row in result["contents"]}
     for row in result["contents"]:

@@ -3,32 +3,47 @@
 from __future__ import annotations
 
 import sys
+from typing import Annotated
 
 import typer
+from rich.text import Text
 
 from cli import bench, demo, doctor, evaluate, info, report, sample, shard, train, tune
-from cli.console import errors
+from cli.console import console, errors
 from dataengine.errors import DfxError
+from dataengine.version import VERSION
 
 app = typer.Typer(
     name="dfx",
-    help="Does a model that tells which method made a fake still work on a dataset it has not seen?",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # plain text: rich would take "[default: ...]" in a help text for markup, and drop it
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
 )
-app.command("demo")(demo.demo)
-app.command("doctor")(doctor.doctor)
-app.command("sample")(sample.sample)
-app.command("shard")(shard.shard)
-app.command("info")(info.info)
-app.command("train")(train.train)
-app.command("eval")(evaluate.evaluate_runs)
-app.command("tune")(tune.tune)
-app.command("report")(report.report)
+
+
+@app.callback()
+def start(
+    version: Annotated[bool, typer.Option("--version", help="Show the version and exit.", is_eager=True)] = False,
+) -> None:
+    """Does a model that tells which method made a fake still work on a dataset it has not seen?"""
+    if version:
+        console.print(f"dfx {VERSION}")
+        raise typer.Exit
+
+
+app.command("demo", short_help="Three miniature datasets, from videos to the cross-dataset report.")(demo.demo)
+app.command("doctor", short_help="What this machine has, and which backend that gives.")(doctor.doctor)
+app.command("sample", short_help="Generate a miniature dataset in the real one's tree.")(sample.sample)
+app.command("shard", short_help="Convert a dataset into a store.")(shard.shard)
+app.command("info", short_help="What a store holds.")(info.info)
+app.command("train", short_help="Train a model on stores.")(train.train)
+app.command("eval", short_help="Score a run on stores.")(evaluate.evaluate_runs)
+app.command("tune", short_help="Search losses and backbones on each source, measure on every target.")(tune.tune)
+app.command("report", short_help="Runs or a sweep as one HTML page.")(report.report)
 benchmarks = typer.Typer(help="Measure on your own machine.", no_args_is_help=True)
-benchmarks.command("loader")(bench.bench_loader)
+benchmarks.command("loader", short_help="The loader, beside bare JPEG decoding.")(bench.bench_loader)
 app.add_typer(benchmarks, name="bench")
 
 
@@ -37,7 +52,7 @@ def main() -> None:
     try:
         app()
     except DfxError as error:
-        errors.print(f"[bold red]error[/] {error}", markup=True)
+        errors.print(Text("error", "bold red"), str(error))
         sys.exit(1)
     except SystemExit as done:
         if done.code == 130:  # what typer makes of Ctrl-C

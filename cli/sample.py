@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.text import Text
 
 from cli.console import JsonOption, console, counted, progress, write_json
 
@@ -30,7 +31,7 @@ def sample(
         str | None, typer.Option(help="Compression, c23 or c40. [default: c23; c40 for folder, as another source]")
     ] = None,
     dfd: Annotated[bool, typer.Option("--dfd", help="With ff++: add DeepFakeDetection and its actors.")] = False,
-    workers: Annotated[int | None, typer.Option(help="Processes; 0: in this one. [default: all cores]")] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes; 0: in this one. [default: all cores]", min=0)] = None,
     json_file: JsonOption = None,
 ) -> None:
     """Generate a miniature dataset in the tree of the real one: animated portraits and their manipulations.
@@ -90,8 +91,10 @@ def _show(result: dict[str, Any]) -> None:
     else:
         kept = f" ({result['kept']} were there)" if result["kept"] else ""
         console.print(
-            f"[bold]{result['root']}[/]: {result['written'] + result['kept']} videos{kept} of {result['frames']} "
-            f"frames at {result['width']}x{result['height']}, {result['bytes'] / 1e6:.1f} MB, {result['seconds']:.0f} s"
+            Text(result["root"], "bold"),
+            f"{result['written'] + result['kept']} videos{kept} of {result['frames']} frames at "
+            f"{result['width']}x{result['height']}, {result['bytes'] / 1e6:.1f} MB, {result['seconds']:.0f} s",
+            sep=": ",
         )
         made = ", ".join(f"{count} {method}" for method, count in result["fakes"].items())
         console.print(f"{result['real']} real, {made}")

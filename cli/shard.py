@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.text import Text
 
 from cli.console import JsonOption, console, progress, show_notes, write_json
 
@@ -37,7 +38,7 @@ def shard(
     jpeg_quality: Annotated[int, typer.Option(help="High, since forensic traces are the signal.")] = 95,
     shard_samples: Annotated[int, typer.Option(help="About so many images a tar.")] = 2048,
     seed: Annotated[int, typer.Option(help="Of derived splits and of the order in the shards.")] = 0,
-    workers: Annotated[int | None, typer.Option(help="Processes; 0: in this one. [default: all cores]")] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes; 0: in this one. [default: all cores]", min=0)] = None,
     max_failures: Annotated[
         int | None, typer.Option(help="Stop after so many unreadable clips. [default: a tenth, at least 20]")
     ] = None,
@@ -116,12 +117,15 @@ def _show(result: dict[str, Any]) -> None:
         console.print(f"{result['store']} is finished already: {result['samples']:,} images, nothing to do.")
     else:
         console.print(
-            f"[bold]{result['store']}[/]: {result['samples']:,} images of {result['clips']:,} clips in "
-            f"{result['shards_written'] + result['shards_kept']} shards, {result['seconds']:.0f} s"
+            Text(result["store"], "bold"),
+            f"{result['samples']:,} images of {result['clips']:,} clips in "
+            f"{result['shards_written'] + result['shards_kept']} shards, {result['seconds']:.0f} s",
+            sep=": ",
         )
     reasons = Counter(entry["reason"] for entry in result["failed"])
     if result["failed"]:
-        console.print(f"[red]{len(result['failed'])} clips failed[/] (all of them: clips.parquet, status = failed)")
+        failed = Text(f"{len(result['failed'])} clips failed", "red")
+        console.print(failed, "(all of them: clips.parquet, status = failed)")
         for reason, count in reasons.most_common(5):
             first = next(entry["path"] for entry in result["failed"] if entry["reason"] == reason)
             console.print(f"  {count} x {reason} (such as {first})", soft_wrap=True)

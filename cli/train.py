@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli.console import JsonOption, console, progress, write_json
-from dataengine.errors import DfxError
+from dataengine.errors import DfxError, StoreError
 from trainers.config import AMP, BACKENDS, CLASS_WEIGHTS, LOSSES, POLICIES, TrainConfig
 from trainers.taxonomy import TASKS
 
@@ -171,7 +172,7 @@ def _settings_of(given: dict[str, Any], run: Path | None, *, resume: bool) -> tu
 
 
 def _train(config: TrainConfig, run: Path, *, resume: bool) -> FitResult:
-    with progress(f"{config.task} with {config.model}") as advance:
+    with progress("training") as advance:
         advance(0, note="preparing")
         from trainers.fit import fit
 
@@ -182,7 +183,7 @@ def _train(config: TrainConfig, run: Path, *, resume: bool) -> FitResult:
             per_epoch = record.num_steps // config.epochs
             note = (
                 f"epoch {record.epoch + 1}/{config.epochs}  loss {record.loss:.3f}  {record.images_per_s:,.0f} images/s"
-                f"  input wait {record.input_wait:.0%}"
+                f"  wait {record.input_wait:.0%}"
             )
             if record.step % per_epoch == 0:
                 note = f"epoch {record.epoch + 1}/{config.epochs}  validating"
@@ -221,9 +222,15 @@ def _show(config: TrainConfig, result: FitResult) -> None:
 
 def _targets(config: TrainConfig) -> list[str]:
     """The stores trained on, and those that lie beside them: what the run is worth being evaluated on."""
-    sources = [Path(text.split("@")[0]) for text in config.data]
-    beside = {file.parent for source in sources for file in source.parent.glob("*/dataset.json")}
-    return [str(path) for path in sources] + sorted(str(path) for path in beside - set(sources))
+    from dataengine.store import DATASET_FILE, open_store, parse_ref
+
+    sources = [Path(parse_ref(text).path) for text in config.data]
+    beside = sorted(file.parent for source in sources for file in source.parent.glob(f"*/{DATASET_FILE}"))
+    found: dict[Path, str] = {}
+    for path in (*sources, *beside):
+        with suppress(StoreError):
+            found.setdefault(open_store(path).root.resolve(), str(path))
+    return list(found.values())
 
 
 def _payload(result: FitResult) -> dict[str, Any]:

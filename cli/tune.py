@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.text import Text
 
 from cli.console import JsonOption, console, counted, progress, show_table, write_json
 from dataengine.errors import DfxError
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
 SHOWN = 10
 """Trials of a source in the table at the end."""
+
+SHOWN_METRICS = {"attribution_balanced_accuracy": "method", "detection_auc": "AUC"}
+"""Their columns: balanced accuracy of naming the method, and AUC of real or fake, by clip."""
 
 
 def tune(
@@ -83,10 +87,10 @@ def tune(
     The search spaces are plain Python to read and edit: tune_spaces/attribution.py, tune_spaces/detection.py.
     """
     from trainers.config import TrainConfig
-    from tune_spaces.sweep import SweepConfig, find_stores, space_of, sweep
+    from tune_spaces.sweep import Stores, SweepConfig, find_stores, space_of, sweep
 
     space_of(task)
-    found = find_stores(stores)
+    found = Stores() if data and on else find_stores(stores)
     sources = tuple(data) if data else found.sources
     if not sources:
         raise DfxError(f"no store in {stores} with the splits train and val; make one with `dfx shard`, or give --data")
@@ -107,14 +111,13 @@ def tune(
         gpus_per_trial=gpus_per_trial,
         address=address,
     )
-    skipped = () if data and on else found.skipped
-    for path, reason in skipped:
-        console.print(f"[yellow]note[/] {path} is {reason}", soft_wrap=True)
+    for path, reason in found.skipped:
+        console.print(Text("note", "yellow"), f"{path} is {reason}", soft_wrap=True)
     console.print(f"sources: {', '.join(sources)}\ntargets: {', '.join(targets)}", soft_wrap=True)
     with progress("Trials") as advance:
         result = sweep(config, out or Path("sweeps") / (name or task), resume=resume, on_trial=follow(advance))
     _show(result)
-    write_json(json_file, summary(result, skipped))
+    write_json(json_file, summary(result, found.skipped))
 
 
 def _listed(text: str) -> tuple[str, ...]:
@@ -133,13 +136,14 @@ def follow(advance: Callable[..., None]) -> Callable[[Work], None]:
 
 
 def standing(work: Work) -> str:
-    """One line on a sweep that runs: how many trials run, failed and were stopped, and the best score so far."""
+    """One line on a sweep that runs: how many trials run, failed and were stopped, and each source's best."""
     count = Counter(trial.status for trial in work.trials)
     parts = [f"{count[status]} {status}" for status in ("running", "stopped", "failed") if count[status]]
-    scored = [trial for trial in work.trials if trial.score is not None]
-    if scored:
-        best = max(scored, key=lambda trial: trial.score or 0.0)
-        parts.append(f"best {best.score:.3f} ({best.settings['model']}, {best.settings['loss']} on {best.source})")
+    best: dict[str, float] = {}  # scores of different sources cannot be compared
+    for trial in work.trials:
+        if trial.score is not None:
+            best[trial.source] = max(trial.score, best.get(trial.source, 0.0))
+    parts += [f"best on {source} {score:.3f}" for source, score in best.items()]
     return ", ".join(parts)
 
 
@@ -176,17 +180,27 @@ def _show(result: SweepResult) -> None:
     for source in result.best:
         mine = [trial for trial in result.trials if trial.source == source and trial.status == "done"]
         mine = sorted(mine, key=lambda trial: -(trial.score or 0.0))[:SHOWN]
-        columns = ("model", "loss", "seed", "validation", *(f"AUC on {store}" for store in stores))
+        metrics = [
+            name for name in SHOWN_METRICS if any(name in found for t in mine for found in (t.targets or {}).values())
+        ]
+        heads = (f"{SHOWN_METRICS[name]} {store}" for store in stores for name in metrics)
         rows = [
-            (t.settings["model"], t.settings["loss"], str(t.seed), t.score, *(_auc(t, store) for store in stores))
+            (
+                t.trial_id,
+                *(str(t.settings[name]) for name in ("model", "loss")),
+                str(t.seed),
+                t.score,
+                *(_cell(t, store, name) for store in stores for name in metrics),
+            )
             for t in mine
         ]
+        columns = ("trial", "model", "loss", "seed", "validation", *heads)
         show_table(f"{source}: best by its own validation (balanced accuracy by clip)", columns, rows)
     count = Counter(trial.status for trial in result.trials)
     console.print(", ".join(f"{number} {status}" for status, number in sorted(count.items())))
     for trial in result.trials:
         if trial.status == "failed":
-            console.print(f"[red]failed[/] {trial.trial_id}: {trial.error}", soft_wrap=True)
+            console.print(Text("failed", "red"), f"{trial.trial_id}: {trial.error}", soft_wrap=True)
     if count["failed"]:
         console.print("trials that failed are tried again with --resume")
     console.print(f"trials: {result.folder / 'trials.parquet'}", soft_wrap=True)
@@ -194,6 +208,6 @@ def _show(result: SweepResult) -> None:
         console.print(f"report: {result.report}", soft_wrap=True)
 
 
-def _auc(trial: Trial, store: str) -> float | str:
-    value = (trial.targets or {}).get(store, {}).get("detection_auc")
+def _cell(trial: Trial, store: str, metric: str) -> float | str:
+    value = (trial.targets or {}).get(store, {}).get(metric)
     return "–" if value is None else value

@@ -24,7 +24,7 @@ from dataengine.leaks import format_leaks
 from dataengine.methods import named_by_user
 from dataengine.plan import ConvertSettings, Plan, ShardPlan, make_plan, settings_json
 from dataengine.records import CLIPS_SCHEMA, FORMAT, INDEX_SCHEMA, SHARDS_SCHEMA, Clip, ClipReport
-from dataengine.shard import PARTS, disk_full_is_clear, finished, index_path, write_table, write_whole
+from dataengine.shard import PARTS, disk_full_is_clear, finished, index_path, source_bytes, write_table, write_whole
 from dataengine.store import (
     CLIPS_FILE,
     DATASET_FILE,
@@ -89,7 +89,11 @@ def convert(
     with _locked(out):
         about = {"layout": layout, "settings": settings_json(settings), "clips": len(clips), "plan": plan.digest}
         is_finished = _recognise(out, about)
-        pending = [shard for shard in plan.shards if not _stands(shard.shard, out, is_finished)]
+        if is_finished:
+            _check_sources(plan, root, out)
+            pending = [shard for shard in plan.shards if not _stands(shard.shard, out)]
+        else:
+            pending = [shard for shard in plan.shards if not _can_be_kept(shard, root, out)]
         watch = _Watch(plan.num_clips, max_failures, on_clip)
         if pending:
             write_shards(pending, root.resolve(), out, settings, workers, watch)
@@ -110,6 +114,8 @@ def _locked(out: Path) -> Iterator[None]:
             (out / PARTS).mkdir(parents=True, exist_ok=True)
         except (FileExistsError, NotADirectoryError):
             raise StoreError(f"{out} is a file; choose another --out") from None
+        except FileNotFoundError as error:
+            raise StoreError(f"{out} cannot be made ({error.strerror}); choose another --out") from None
     lock = FileLock(out / PARTS / "lock")
     try:
         lock.acquire(timeout=0)
@@ -133,17 +139,27 @@ def _recognise(out: Path, about: dict[str, Any]) -> bool:
             continue
         except (json.JSONDecodeError, UnicodeDecodeError):
             raise StoreError(f"{path} is damaged; choose another --out, or delete {out}") from None
+        if not isinstance(there, dict):
+            raise StoreError(f"{path} is damaged; choose another --out, or delete {out}")
         if there.get("plan") != about["plan"]:
             raise StoreError(
                 f"{out} holds another store ({_difference(there, about)}); choose another --out, or delete it"
             )
-        if path != planned:
+        if path != planned and all(_readable(out / name) for name in (INDEX_FILE, CLIPS_FILE, SHARDS_FILE)):
             return True
+    (out / DATASET_FILE).unlink(missing_ok=True)  # without its tables, a store is made again
     for stale in (out / PARTS).glob("tmp-*"):
         stale.unlink(missing_ok=True)
     with disk_full_is_clear(out):
         write_whole(planned, json.dumps(about).encode())
     return False
+
+
+def _readable(table: Path) -> bool:
+    try:
+        return bool(pq.read_metadata(table).num_columns)
+    except (OSError, pa.ArrowInvalid):
+        return False
 
 
 def _difference(there: dict[str, Any], here: dict[str, Any]) -> str:
@@ -162,9 +178,30 @@ def _flat(settings: dict[str, Any]) -> dict[str, Any]:
     return {**settings, **settings.get("extract", {}), "extract": None}
 
 
-def _stands(shard: str, out: Path, is_finished: bool) -> bool:
-    if not is_finished:
-        return finished(shard, out) is not None
+def _can_be_kept(shard: ShardPlan, root: Path, out: Path) -> bool:
+    """Whether a shard stands that this run would write again: a clip that failed, or has changed, is tried anew."""
+    if finished(shard.shard, out) is None:
+        return False
+    clips = {row["clip"]: row for row in pq.read_table(out / PARTS / f"{shard.shard}.clips.parquet").to_pylist()}
+    return all(
+        clips[clip.clip]["status"] == "ok" and clips[clip.clip]["source_bytes"] == source_bytes(clip, root)
+        for clip in shard.clips
+    )
+
+
+def _check_sources(plan: Plan, root: Path, out: Path) -> None:
+    rows = pq.read_table(out / CLIPS_FILE, columns=["clip", "source_bytes"]).to_pylist()
+    recorded = {row["clip"]: row["source_bytes"] for row in rows}
+    for clip in (clip for shard in plan.shards for clip in shard.clips):
+        now = source_bytes(clip, root)
+        if recorded[clip.clip] != now:
+            raise StoreError(
+                f"{root / clip.paths[0]} has changed since {out} was made of it ({now:,} bytes, then "
+                f"{recorded[clip.clip]:,}); choose another --out, or delete the store and convert again"
+            )
+
+
+def _stands(shard: str, out: Path) -> bool:
     recorded = {row["shard"]: row["bytes"] for row in pq.read_table(out / SHARDS_FILE).to_pylist()}
     if shard not in recorded:
         return True  # all of its clips failed

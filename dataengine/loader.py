@@ -196,6 +196,9 @@ class Loader:
         for name, value in (("epoch", epoch), ("position", position)):
             if not isinstance(value, int) or value < 0:
                 raise StateError(f"the saved state's {name} is {value}; the state is damaged, start anew without it")
+        length = self._order.length(int(state["epoch"]))
+        if state["position"] > length:
+            raise StateError(f"the saved state's position is {position} of {length}; start anew without it")
         self._go_to(int(state["epoch"]), int(state["position"]))
 
     def _stream_identity(self) -> dict[str, Any]:

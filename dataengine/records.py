@@ -8,6 +8,8 @@ from urllib.parse import quote
 
 import pyarrow as pa
 
+from dataengine.errors import LayoutError
+
 FORMAT = 1
 """The store format that this version writes and reads."""
 
@@ -62,6 +64,10 @@ def clip_id(dataset: str, path: str, *, keep_suffix: bool = False) -> str:
     It holds no dot and no space (a key may have neither: WebDataset and DALI take the extension from the first
     dot, and DALI's index is separated by spaces); what is escaped stays distinct.
     """
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        raise LayoutError(f"the name of {path!a} is not UTF-8; rename the file") from None
     folder, _, name = path.rpartition("/")
     stem = name if keep_suffix else (name.rpartition(".")[0] or name)
     parts = [dataset, folder, stem] if folder else [dataset, stem]
@@ -156,6 +162,7 @@ CLIPS_SCHEMA = pa.schema(
     [
         ("clip", pa.string()),
         ("path", pa.string()),
+        ("source_bytes", pa.int64()),
         ("shard", pa.string()),
         ("split", pa.string()),
         ("label", pa.int8()),
@@ -177,7 +184,8 @@ CLIPS_SCHEMA = pa.schema(
         ("decode_s", pa.float32()),
     ]
 )
-"""clips.parquet: one row for every source clip, those that failed too."""
+"""clips.parquet: one row for every source clip, those that failed too; `path` is its first file, `source_bytes` the
+size of all of its files."""
 
 SHARDS_SCHEMA = pa.schema(
     [("shard", pa.string()), ("samples", pa.int32()), ("bytes", pa.int64()), ("sha256", pa.string())]

@@ -60,7 +60,7 @@ def write_shard(
                 entries.append(_Entry(clip, sample, spool.tell()))
                 spool.write(sample.data)
                 entries[-1] = entries[-1].without_data()
-            clip_rows.append(_clip_row(clip, report, plan.shard, len(samples)))
+            clip_rows.append(_clip_row(clip, report, plan.shard, len(samples), source_bytes(clip, root)))
             on_clip(clip, report)
         entries.sort(key=lambda entry: (int(counter_hash(settings.seed, text_hash(entry.key))), entry.key))
         index_rows = _write_tar(plan.shard, entries, spool, out) if entries else []
@@ -77,7 +77,7 @@ def write_shard(
 
 
 def finished(shard: str, out: Path) -> ShardRecord | None:
-    """The record of a shard that stands whole in `out`, or None where it is still to be written."""
+    """The record of a shard that stands whole in the unfinished store `out`, or None where it is not written."""
     try:
         record = ShardRecord(**json.loads((out / PARTS / f"{shard}.done.json").read_text()))
         whole = not record.samples or (
@@ -180,10 +180,17 @@ def _sample_json(entry: _Entry) -> bytes:
     return json.dumps(kept, sort_keys=True, separators=(",", ":")).encode()
 
 
-def _clip_row(clip: Clip, report: ClipReport, shard: str, samples: int) -> dict[str, Any]:
+def source_bytes(clip: Clip, root: Path) -> int:
+    """The size of a clip's files below `root`; a file that has gone counts as 0."""
+    paths = (root / path for path in clip.paths)
+    return sum(path.stat().st_size for path in paths if path.is_file())
+
+
+def _clip_row(clip: Clip, report: ClipReport, shard: str, samples: int, num_bytes: int) -> dict[str, Any]:
     return {
         "clip": clip.clip,
         "path": clip.paths[0],
+        "source_bytes": num_bytes,
         "shard": shard,
         "split": clip.split,
         "label": clip.label,

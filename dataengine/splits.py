@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -45,7 +45,7 @@ def official_pairs(folder: Path) -> dict[str, str]:
                 f"{path} is missing; get the official split files from the dataset's repository and put them in "
                 f"{folder}, or name their folder with --splits DIR"
             ) from None
-        except (json.JSONDecodeError, UnicodeDecodeError):
+        except (json.JSONDecodeError, UnicodeDecodeError, IsADirectoryError):
             raise LayoutError(f"{path} is not valid JSON; get the official split file again") from None
         if not isinstance(pairs, list) or not all(isinstance(pair, list) and len(pair) == 2 for pair in pairs):
             raise LayoutError(f"{path} is not a list of [id, id] pairs; get the official split file again")
@@ -56,7 +56,8 @@ def official_pairs(folder: Path) -> dict[str, str]:
 
 
 def derive(clips: Sequence[Clip], seed: int) -> list[Clip]:
-    """Give every clip whose split is "" one, by identity; clips that have one keep it.
+    """Give every clip whose split is "" one, by identity; clips that have one keep it, and a split that is official
+    for some of a dataset's clips gets no others.
 
     Identities are put in an order keyed by `seed` and dealt out (`split_sizes`). Those that swap faces in small
     circles of their own, as FF++'s pairs do, are dealt together. Where circles are large, a fake whose target and
@@ -64,7 +65,10 @@ def derive(clips: Sequence[Clip], seed: int) -> list[Clip]:
     DFD or Celeb-DF one single group. Either way no identity is in two splits.
     """
     open_clips = [clip for clip in clips if not clip.split]
-    split_of = _deal(_circles(open_clips), seed)
+    split_of: dict[str, str] = {}
+    for dataset in {clip.dataset for clip in open_clips}:
+        official = {clip.split for clip in clips if clip.dataset == dataset and clip.split}
+        split_of |= _deal(_circles([clip for clip in open_clips if clip.dataset == dataset]), seed, official)
 
     def given(clip: Clip) -> str:
         target = split_of[clip.target_id]
@@ -88,16 +92,18 @@ def _circles(clips: Sequence[Clip]) -> list[list[str]]:
     return [[name] for name in circle_of]
 
 
-def _deal(circles: list[list[str]], seed: int) -> Mapping[str, str]:
+def _deal(circles: list[list[str]], seed: int, official: set[str]) -> dict[str, str]:
+    """Deal circles to the splits that are not official: nothing is added to one that is."""
+
     def rank(circle: list[str]) -> tuple[int, str]:
         first = min(circle)
         return int(counter_hash(seed, text_hash(first))), first
 
-    left = split_sizes(sum(map(len, circles)))
+    left = {split: size for split, size in split_sizes(sum(map(len, circles))).items() if split not in official}
     split_of: dict[str, str] = {}
     for circle in sorted(circles, key=rank):
-        split = next((split for split in ("test", "val") if left[split] > 0), "train")
-        left[split] -= len(circle)
+        split = next((split for split in ("test", "val") if left.get(split, 0) > 0), "train")
+        left[split] = left.get(split, 0) - len(circle)
         split_of.update(dict.fromkeys(circle, split))
     return split_of
 

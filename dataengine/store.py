@@ -23,6 +23,7 @@ from dataengine.errors import StoreError, unknown_name
 from dataengine.records import FORMAT, INDEX_SCHEMA, SPLITS
 
 DATASET_FILE = "dataset.json"
+_META = ("layout", "settings", "split_origin", "fingerprint", "shards_digest", "notes", "leaks", "shared_identities")
 INDEX_FILE, CLIPS_FILE, SHARDS_FILE = "index.parquet", "clips.parquet", "shards.parquet"
 
 
@@ -73,7 +74,7 @@ class Store:
     @property
     def name(self) -> str:
         """The folder's name."""
-        return self.root.name
+        return self.root.resolve().name
 
     @property
     def fingerprint(self) -> str:
@@ -87,7 +88,10 @@ class Store:
 
     def index(self) -> pa.Table:
         """One row a sample, INDEX_SCHEMA."""
-        return _read(self.root / INDEX_FILE)
+        index = _read(self.root / INDEX_FILE)
+        if not index.schema.equals(INDEX_SCHEMA):
+            raise StoreError(f"{self.root / INDEX_FILE} has other columns than an index; convert the dataset again")
+        return index
 
     def clips(self) -> pa.Table:
         """One row a source clip, failed ones too, CLIPS_SCHEMA."""
@@ -126,11 +130,13 @@ def open_store(path: str | Path) -> Store:
         unfinished = (root / ".parts").exists()
         what = "is not finished; run its `dfx shard` command again" if unfinished else "is no store (no dataset.json)"
         raise StoreError(f"{root} {what}") from None
-    except (json.JSONDecodeError, UnicodeDecodeError):
+    except (json.JSONDecodeError, UnicodeDecodeError, OSError):
         raise StoreError(f"{root / DATASET_FILE} is damaged; convert the dataset again") from None
     if not isinstance(meta, dict) or meta.get("format") != FORMAT:
         found = meta.get("format") if isinstance(meta, dict) else None
         raise StoreError(f"{root} has store format {found}; this version of dfx reads format {FORMAT}")
+    if absent := [name for name in _META if name not in meta]:
+        raise StoreError(f"{root / DATASET_FILE} is damaged: it has no {', '.join(absent)}; convert the dataset again")
     store = Store(root, meta)
     for shard in store.shards().to_pylist():
         _check_length(store.shard_path(shard["shard"]), shard["bytes"])
@@ -266,7 +272,24 @@ def select(refs: Sequence[str | StoreRef], *, split: str | None = None) -> Rows:
         table = table.append_column("store", pa.array(np.full(table.num_rows, number, dtype=np.int32)))
         tables.append(table.append_column("shard_file", pa.array(files)))
         stores.append(store)
+    _check_distinct(chosen, tables)
     return Rows(tuple(chosen), tuple(stores), tuple(shard_files), pa.concat_tables(tables).combine_chunks())
+
+
+def _check_distinct(refs: list[StoreRef], tables: list[pa.Table]) -> None:
+    """No sample counts twice, and no clip is put together from two stores' frames."""
+    held: dict[str, tuple[StoreRef, str]] = {}
+    for ref, table in zip(refs, tables, strict=True):
+        root = str(Path(ref.path).resolve())
+        for clip in pc.unique(table["clip"]).to_pylist():
+            first, at = held.setdefault(clip, (ref, root))
+            if at != root:
+                raise StoreError(
+                    f"{first} and {ref} both hold the clip {clip}; leave one out, or convert it under another --name"
+                )
+    keys = [key for table in tables for key in table["key"].to_pylist()] if len(tables) > 1 else []
+    if len(keys) != len(set(keys)):
+        raise StoreError(f"{' and '.join(map(str, refs))} hold samples in common; select disjoint parts")
 
 
 def _where(store: Store, ref: StoreRef) -> pa.Table:
@@ -276,11 +299,13 @@ def _where(store: Store, ref: StoreRef) -> pa.Table:
         table = table.filter(pc.not_equal(table.column("split"), "none"))
     for column, values in ref.where:
         as_text = table.column(column).cast(pa.string())
+        there = sorted(set(store.index().column(column).cast(pa.string()).drop_null().to_pylist()))
+        for value in values:
+            if value not in there:
+                raise unknown_name(f"{column} of {store.root}", value, there)
         kept = table.filter(pc.is_in(as_text, value_set=pa.array(values)))
         if kept.num_rows == 0:
-            there = sorted(set(as_text.to_pylist()))
-            shown = ", ".join(there[:12]) + (", ..." if len(there) > 12 else "")
-            raise StoreError(f"{ref} holds no sample: {column} is none of {', '.join(values)}; there are: {shown}")
+            raise StoreError(f"{ref} holds no sample: none has {column} {' or '.join(values)} with the rest of it")
         table = kept
     if table.num_rows == 0:
         raise StoreError(f"{store.root} holds no sample outside the split 'none'")

@@ -53,6 +53,7 @@ def write_shards(
                 for future in done:
                     future.result()
                 _hear(news, on_clip)
+            pool.shutdown(wait=True)  # a worker sends its last news as it ends
             _hear(news, on_clip)
         except BrokenProcessPool:
             raise StoreError(

@@ -15,6 +15,11 @@ from trainers.taxonomy import Taxonomy
 MIN_GROUPS = 10
 """Fewer resampled groups say too little about the spread: no interval is given."""
 
+MAX_UNDEFINED = 0.05
+"""Share of draws that may leave a metric undefined: of more, as where few groups hold reals, the rest are no sample of
+what could have been.
+"""
+
 Floats = npt.NDArray[np.float64]
 
 _BLOCK = 2_000_000
@@ -32,7 +37,8 @@ def interval(
 ) -> tuple[float, float] | None:
     """The 95 % bootstrap interval of one of `metrics_of(task)`, in [0, 1]; pure in its arguments.
 
-    None where the metric is undefined or fewer than MIN_GROUPS groups enter it. It holds for one training: how
+    None where the metric is undefined, in itself or in too many draws (MAX_UNDEFINED), or fewer than MIN_GROUPS groups
+    enter it. It holds for one training: how
     much trainings differ is the spread over seeds.
     """
     values = resampled(predictions, taxonomy, metric, threshold=threshold, resamples=resamples, seed=seed)
@@ -40,13 +46,15 @@ def interval(
     return None if estimate is None or values is None else percentiles(values, estimate)
 
 
-def percentiles(values: Floats, estimate: float) -> tuple[float, float]:
-    """2.5th and 97.5th percentile of resampled values, nan passed over.
+def percentiles(values: Floats, estimate: float) -> tuple[float, float] | None:
+    """2.5th and 97.5th percentile of resampled values; None where more than MAX_UNDEFINED of them are nan.
 
     Widened to hold the estimate itself where resampling is biased away from it, as with a near-perfect AUC.
     """
-    defined = values[~np.isnan(values)]
-    low, high = np.percentile(defined, [2.5, 97.5]) if len(defined) else (estimate, estimate)
+    undefined = np.isnan(values)
+    if undefined.mean() > MAX_UNDEFINED:
+        return None
+    low, high = np.percentile(values[~undefined], [2.5, 97.5])
     return float(min(low, estimate)), float(max(high, estimate))
 
 

@@ -97,6 +97,8 @@ class TrainConfig:
             value = getattr(self, name)
             if value is not None and (not isinstance(value, int) or value < 1):
                 raise DfxError(f"{name} is {value}; give a whole number of at least 1")
+        if not isinstance(self.seed, int) or not 0 <= self.seed < 2**32:
+            raise DfxError(f"seed is {self.seed}; give a whole number from 0 to {2**32 - 1}")
         for name in ("lr", "temperature"):
             if not 0 < getattr(self, name) < float("inf"):
                 raise DfxError(f"{name} is {getattr(self, name)}; give a number above 0")

@@ -14,8 +14,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dataengine.errors import StoreError
-from dataengine.store import file_sha256, select
+from dataengine.errors import DfxError
+from dataengine.store import StoreRef, file_sha256, parse_ref, select
 from trainers.bootstrap import interval
 from trainers.checkpoint import write_json
 from trainers.metrics import clip_table, confusion, methods_unseen, metrics_of, score, source_threshold
@@ -52,8 +52,9 @@ def evaluate(
     gives, and two warnings: `seen_in_training` (the store was trained on, if another split of it) and
     `groups_shared_with_training` (identity groups that were trained on as well; null where a source's store is not
     where it was). It is also written to `evaluations/` in the run. Predictions made by the same weights of the same
-    samples are taken as they are. Raises StateError for an unfinished run, and, before anything is predicted,
-    StoreError for a store that is missing or has no such split or selection.
+    samples are taken as they are, unless a sample could not be read: the store may have been mended since.
+    Raises StateError for an unfinished run, and, before anything is predicted, DfxError for a store that
+    is missing or has no such split or selection.
     """
     run = open_run(path)
     every = [select([ref], split=split) for ref in refs]
@@ -65,8 +66,9 @@ def evaluate(
     for ref, rows in zip(refs, every, strict=True):
         file = prediction_path(run.path, rows.stores[0], rows.refs[0], None)
         record = run.path / EVALUATIONS / f"{file.stem}.json"
-        if _made_by(record, weights) and file.is_file():
-            predictions, meta = read_predictions(file)
+        kept = read_predictions(file) if _made_by(record, weights) and file.is_file() else None
+        if kept is not None and not kept[1]["unreadable"]:
+            predictions, meta = kept
         else:
             predictions = predict(
                 run,
@@ -93,11 +95,19 @@ def evaluate(
     return results
 
 
-def _made_by(record: Path, weights: str) -> bool:
+def read_result(record: Path) -> dict[str, Any] | None:
+    """What `evaluate` wrote beside a file of predictions; None where there is nothing, or nothing whole."""
     try:
-        return bool(json.loads(record.read_text())["weights"] == weights)
-    except (FileNotFoundError, json.JSONDecodeError, KeyError):
-        return False
+        result = json.loads(record.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    whole = isinstance(result, dict) and {"weights", "groups_shared_with_training"} <= result.keys()
+    return result if whole else None
+
+
+def _made_by(record: Path, weights: str) -> bool:
+    result = read_result(record)
+    return result is not None and result["weights"] == weights
 
 
 def _reporter(on_progress: OnProgress | None, ref: str) -> Callable[[int, int], None] | None:
@@ -109,8 +119,9 @@ def _trained_groups(run: Run) -> set[str] | None:
     groups: set[str] = set()
     for source in run.config["sources"]:
         try:
-            rows = select([source["path"] + source["selection"]], split="train")
-        except StoreError:
+            where = parse_ref("store" + source["selection"]).where  # the path itself may hold an @
+            rows = select([StoreRef(source["path"], where)], split="train")
+        except DfxError:
             return None
         if rows.fingerprints != (source["fingerprint"],):
             return None

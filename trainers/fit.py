@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+from filelock import FileLock, Timeout
 
 from dataengine.errors import StateError
 from dataengine.store import Rows, select
@@ -93,8 +95,9 @@ def fit(
     nothing to go on from, `resume` starts; on a finished run it only reads the result. Python's, NumPy's and torch's
     global generators are seeded.
 
-    Raises StateError for a folder that holds a run already (without `resume`) or another one (with it), DfxError for
-    settings and splits that cannot train a model, and as soon as a loss is not finite.
+    Raises StateError for a folder that holds a run already (without `resume`) or another one (with it), or that another
+    training is writing, DfxError for settings and splits that cannot train a model, and as soon as a loss is not
+    finite.
     """
     run = Path(run)
     if _to_resume(config, run, resume=resume) and (run / runs.RESULT_FILE).exists():
@@ -102,8 +105,9 @@ def fit(
     train, val = select(config.data, split="train"), select(config.data, split="val")
     taxonomy = taxonomy_of(config.task, train)
     check_validation(taxonomy, val)
-    checkpoint.sweep_parts(run)
-    with torch_threads(config.threads):
+    with _alone(run), torch_threads(config.threads):
+        _to_resume(config, run, resume=resume)  # once more: another training may have ended since
+        checkpoint.sweep_parts(run)
         state = _saved_state(run, taxonomy, train) if resume else None
         checkpoint.seed_generators(config.seed)
         with Training(config, taxonomy, train, val, fresh=state is None) as training:
@@ -126,6 +130,23 @@ def fit(
                 if on_epoch is not None:
                     on_epoch(history[-1])
             return _finish(run, training, val, history)
+
+
+@contextmanager
+def _alone(run: Path) -> Iterator[None]:
+    """Keep every other training out of the folder meanwhile. Raises StateError where one is in it."""
+    lock = FileLock(run / ".lock", timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise StateError(f"another training is writing {run}; wait for it, or choose another --name") from None
+    except OSError as error:
+        raise StateError(f"{run} cannot be written ({error.strerror}); choose another folder") from None
+    try:
+        yield
+    finally:
+        Path(lock.lock_file).unlink(missing_ok=True)  # while it is held: a lock on a removed file is not taken
+        lock.release()
 
 
 def _to_resume(config: TrainConfig, run: Path, *, resume: bool) -> bool:
@@ -153,6 +174,8 @@ def _saved_state(run: Path, taxonomy: Taxonomy, train: Rows) -> dict[str, Any] |
     if not (run / runs.STATE_FILE).exists():
         return None
     state = checkpoint.read_state(run / runs.STATE_FILE)
+    if not state.keys() >= {"taxonomy", "history", "training"}:
+        raise StateError(f"{run / runs.STATE_FILE} is no state of a training; delete it to train from the start")
     theirs = Taxonomy(**state["taxonomy"])
     if theirs != taxonomy:
         raise StateError(
@@ -243,10 +266,14 @@ def _finish(run: Path, training: Training, val: Rows, history: list[EpochRecord]
 
 
 def _result(run: runs.Run) -> FitResult:
-    history = tuple(EpochRecord.of(line) for line in run.metrics())
+    try:
+        history = tuple(EpochRecord.of(line) for line in run.metrics())
+        best = history[run.result["best_epoch"]]
+    except (TypeError, IndexError):
+        raise runs.damaged(run.path / runs.METRICS_FILE) from None
     return FitResult(
         run=run.path,
-        best=history[run.result["best_epoch"]],
+        best=best,
         metric=run.result["metric"],
         epochs=history,
         num_unreadable=len(run.result["unreadable"]),

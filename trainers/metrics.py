@@ -83,7 +83,8 @@ def scored(predictions: pa.Table, taxonomy: Taxonomy) -> Scored:
     _, groups = np.unique(predictions["group"].to_pylist(), return_inverse=True)
     return Scored(
         labels=labels,
-        p_fake=1.0 - p[:, index[REAL]],
+        # Not 1 - p(real): next to 1 a float32 no longer tells one confident real from another.
+        p_fake=np.delete(p, index[REAL], axis=1).sum(axis=1),
         truth=truth,
         predicted=p.argmax(axis=1).astype(np.int64) if n else np.zeros(0, np.int64),
         methods=methods,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import platform
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,6 +26,11 @@ FORMAT = 1
 CONFIG_FILE, METRICS_FILE, RESULT_FILE = "config.json", "metrics.jsonl", "result.json"
 WEIGHTS_FILE, STATE_FILE = "model.safetensors", "state.pt"
 PREDICTIONS = "predictions"
+
+CONFIG_HOLDS = {"train": dict, "taxonomy": dict, "sources": list, "model": dict}
+RESULT_HOLDS = {"metric": str, "best_epoch": int, "validation": list, "unreadable": list}
+EPOCH_HOLDS = {"epoch": int, "train_loss": float, "val_loss": float, "val_balanced_accuracy": float, "best": bool}
+"""What readers of the three files take for granted; a file without it is damaged."""
 
 PACKAGES = ("torch", "timm", "numpy", "pyarrow", "pytorch-metric-learning", "nvidia-dali-cuda130")
 
@@ -71,8 +77,15 @@ class Run:
         return build(self.config["model"]["name"], self.taxonomy, size=size, weights=weights).eval()
 
     def metrics(self) -> list[dict[str, Any]]:
-        """metrics.jsonl: an object an epoch."""
-        return [json.loads(line) for line in (self.path / METRICS_FILE).read_text().splitlines()]
+        """metrics.jsonl: an object an epoch. Raises StateError where it is damaged."""
+        file = self.path / METRICS_FILE
+        try:
+            lines = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+        except ValueError:
+            raise damaged(file) from None
+        if not all(_holds(line, EPOCH_HOLDS) for line in lines):
+            raise damaged(file)
+        return lines
 
 
 def open_run(path: str | Path) -> Run:
@@ -86,6 +99,8 @@ def open_run(path: str | Path) -> Run:
         raise StateError(
             f"{root} is not finished; continue it with `dfx train {config['train']['task']} --out {root} --resume`"
         )
+    if not _holds(result, RESULT_HOLDS):
+        raise damaged(root / RESULT_FILE)
     for name in (METRICS_FILE, WEIGHTS_FILE):
         if not (root / name).exists():
             raise StateError(f"{root / name} is missing; train the run again")
@@ -93,11 +108,26 @@ def open_run(path: str | Path) -> Run:
 
 
 def read_config(root: Path) -> dict[str, Any] | None:
-    """config.json of a run, finished or not; None where there is none. Raises StateError for another format."""
+    """config.json of a run, finished or not; None where there is none. Raises StateError where it is damaged or of
+    another format.
+    """
     config = _read_json(root / CONFIG_FILE)
-    if config is not None and config.get("format") != FORMAT:
+    if config is None:
+        return None
+    if config.get("format") != FORMAT:
         raise StateError(f"{root} has run format {config.get('format')}; this version of dfx reads format {FORMAT}")
+    if not _holds(config, CONFIG_HOLDS) or "task" not in config["train"]:
+        raise damaged(root / CONFIG_FILE)
     return config
+
+
+def damaged(path: Path) -> StateError:
+    """The error for a file of a run that does not hold what it should."""
+    return StateError(f"{path} is damaged; train the run again in another folder")
+
+
+def _holds(found: Any, needed: Mapping[str, type]) -> bool:
+    return isinstance(found, dict) and all(isinstance(found.get(name), kind) for name, kind in needed.items())
 
 
 def _read_json(path: Path) -> dict[str, Any] | None:
@@ -105,10 +135,10 @@ def _read_json(path: Path) -> dict[str, Any] | None:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except (json.JSONDecodeError, UnicodeDecodeError):
-        found = None
+    except ValueError:
+        raise damaged(path) from None
     if not isinstance(found, dict):
-        raise StateError(f"{path} is damaged; train the run again in another folder")
+        raise damaged(path)
     return found
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow.compute as pc
 from filelock import FileLock, Timeout
 
-from dataengine.errors import DfxError, StateError, unknown_name
+from dataengine.errors import DfxError, StateError, StoreError, unknown_name
 from dataengine.store import DATASET_FILE, StoreRef, open_store, parse_ref, select
 from trainers.config import MACHINE, TrainConfig
 from tune_spaces import attribution, detection
@@ -71,9 +71,10 @@ class SweepConfig:
             if getattr(self, name) < 1:
                 raise DfxError(f"{name} is {getattr(self, name)}; give a whole number of at least 1")
         for name in self.fixed:
-            if name in GRID or name not in space_of(self.train.task):
-                settable = [known for known in space_of(self.train.task) if known not in GRID]
-                raise unknown_name("setting that a sweep can fix", name, settable)
+            if name in GRID:
+                raise DfxError(
+                    f"'{name}' is what a sweep compares; narrow it with --{'models' if name == 'model' else 'losses'}"
+                )
 
     @property
     def space(self) -> Space:
@@ -99,23 +100,34 @@ class SweepResult:
 class Stores:
     """The stores in a folder, by what they can be in a sweep."""
 
-    sources: tuple[str, ...]
-    """Those with the splits train and val."""
-    targets: tuple[str, ...]
+    sources: tuple[str, ...] = ()
+    """Those with reals and fakes in both train and val."""
+    targets: tuple[str, ...] = ()
     """Those with the split test."""
-    skipped: tuple[tuple[str, str], ...]
-    """(folder, reason) of those that cannot be a source although they have a train split, or a target."""
+    skipped: tuple[tuple[str, str], ...] = ()
+    """(folder, reason) of those that are broken, are no source although they have a train split, or are no target."""
 
 
 def find_stores(folder: Path) -> Stores:
     """The stores among a folder's subfolders, sorted by name."""
     sources, targets, skipped = [], [], []
     for path in sorted(path.parent for path in folder.glob(f"*/{DATASET_FILE}")):
-        splits = set(pc.unique(open_store(path).index().column("split")).to_pylist())
-        if {"train", "val"} <= splits:
+        try:
+            index = open_store(path).index()
+        except StoreError as error:
+            skipped.append((str(path), f"left out: {error}"))
+            continue
+        splits = set(pc.unique(index["split"]).to_pylist())
+        lacking = [
+            f"its split {split} holds no {what}"
+            for split in ("train", "val")
+            for label, what in ((0, "real"), (1, "fake"))
+            if index.filter((pc.field("split") == split) & (pc.field("label") == label)).num_rows == 0
+        ]
+        if not lacking:
             sources.append(str(path))
         elif "train" in splits:
-            skipped.append((str(path), "no source: it has no split val to select by"))
+            skipped.append((str(path), f"no source: {lacking[0]}"))
         if "test" in splits:
             targets.append(str(path))
         else:
@@ -140,7 +152,10 @@ def sweep(
     sources, targets = _named(config.train.data, "train"), _named(config.targets, "test")
     _check(config, list(sources.values()))
     identity = _identity(config, sources, targets)
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StateError(f"{folder} cannot hold a sweep ({error.strerror}); choose another --out") from None
     try:
         with FileLock(folder / ".lock", timeout=0):
             _claim(folder, identity, resume=resume)
@@ -206,7 +221,10 @@ def _named(refs: Sequence[str], split: str) -> dict[str, StoreRef]:
     named: dict[str, StoreRef] = {}
     for text in refs:
         rows = select([text], split=split)
-        ref = StoreRef(str(rows.stores[0].root.expanduser().resolve()), parse_ref(text).where)
+        root = rows.stores[0].root.resolve()
+        if "@" in str(root):
+            raise DfxError(f"{root} has an '@' in its path, where a selection begins; a sweep needs a path without one")
+        ref = StoreRef(str(root), parse_ref(text).where)
         name, n = rows.stores[0].name, 2
         while named.get(name, ref) != ref:
             name, n = f"{rows.stores[0].name}-{n}", n + 1
@@ -221,8 +239,14 @@ def _check(config: SweepConfig, sources: Sequence[StoreRef]) -> None:
     from trainers.taxonomy import check_validation, taxonomy_of
 
     for ref in sources:
-        taxonomy = taxonomy_of(config.train.task, select([ref], split="train"))
+        rows = select([ref], split="train")
+        if config.train.batch > len(rows):
+            raise DfxError(f"{ref} has {len(rows)} images to train on, less than a batch of {config.train.batch}")
+        taxonomy = taxonomy_of(config.train.task, rows)
         check_validation(taxonomy, select([ref], split="val"))
+    weights = config.train.weights
+    if weights not in ("imagenet", "none") and not Path(weights).exists():
+        raise DfxError(f"no weights at '{weights}'; give imagenet, none, a run folder or a file of weights")
     for name, check in (("model", input_spec), ("augment", augment_preset)):
         for value in getattr(config.space.get(name), "options", ()):
             check(str(value))
@@ -263,7 +287,9 @@ def _claim(folder: Path, identity: Mapping[str, Any], *, resume: bool) -> None:
     try:
         found = json.loads(path.read_text())
     except ValueError:
-        raise StateError(f"{path} is damaged; choose another --name") from None
+        found = None
+    if not isinstance(found, dict):
+        raise StateError(f"{path} is damaged; choose another --name")
     for key in identity:
         if found.get(key) != identity[key]:
             mine, theirs = _difference(identity[key], found.get(key))

@@ -42,8 +42,11 @@ def scan(name: str, root: Path, options: ScanOptions) -> Scan:
     layout = LAYOUTS[name]
     if not root.is_dir():
         raise LayoutError(f"no folder {root}; give the dataset's folder with --root, or try `dfx sample {name}` first")
-    if not layout.is_tree(root):
-        other = next((known.name for known in LAYOUTS.values() if known.is_tree(root)), None)
+    other = next((known.name for known in LAYOUTS.values() if known is not layout and known.is_tree(root)), None)
+    # `folder` would take any tree, and the folders of another dataset for methods: its reals for fakes.
+    if not layout.is_tree(root) or (name == "folder" and other):
         hint = f"; it looks like {other}: use `dfx shard {other}`" if other else ""
+        if name == "folder" and other:
+            raise LayoutError(f"{root} is no tree of class folders{hint}")
         raise LayoutError(f"{root} is no {name} tree (it has no {layout.expects}){hint}")
     return layout.scan(root, options)

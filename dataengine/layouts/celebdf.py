@@ -48,6 +48,8 @@ def _test_list(path: Path) -> set[str]:
         raise LayoutError(
             f"{path} is missing; it comes with Celeb-DF, put it back or name its folder with --splits DIR"
         ) from None
+    except (UnicodeDecodeError, IsADirectoryError):
+        raise LayoutError(f"{path} is no text file; get the official list again") from None
     listed = set()
     for number, line in enumerate(lines, start=1):
         if not line.strip():

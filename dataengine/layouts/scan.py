@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -10,8 +11,9 @@ from pathlib import Path
 from dataengine.errors import LayoutError
 from dataengine.records import Clip, clip_id
 
+_DIGITS = re.compile(r"(\d+)")
 VIDEO_SUFFIXES = frozenset({".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg"})
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,12 +45,12 @@ def scan_of(clips: Iterable[Clip], root: Path, split_origin: str, notes: Iterabl
     found = list(clips)
     if not found:
         raise LayoutError(f"{root} holds no video or image; give the dataset's folder with --root")
-    count = Counter(clip.clip for clip in found)
-    distinct = [
-        replace(clip, clip=clip_id(clip.dataset, clip.paths[0], keep_suffix=True)) if count[clip.clip] > 1 else clip
-        for clip in found
-    ]
-    return Scan(tuple(sorted(distinct, key=lambda clip: clip.clip)), split_origin, tuple(notes))
+    while twice := {name for name, count in Counter(clip.clip for clip in found).items() if count > 1}:
+        found = [
+            replace(clip, clip=clip_id(clip.dataset, clip.paths[0], keep_suffix=True)) if clip.clip in twice else clip
+            for clip in found
+        ]
+    return Scan(tuple(sorted(found, key=lambda clip: clip.clip)), split_origin, tuple(notes))
 
 
 def subfolders(folder: Path) -> list[Path]:
@@ -59,11 +61,18 @@ def subfolders(folder: Path) -> list[Path]:
 
 
 def files(folder: Path, suffixes: frozenset[str]) -> list[Path]:
-    """The files in a folder with one of the suffixes (any case), sorted by name, hidden ones left out."""
+    """The files in a folder with one of the suffixes (any case), hidden ones left out, sorted as people count: the
+    frame 10 comes after 9."""
     if not folder.is_dir():
         return []
-    return sorted(
+    found = (
         entry
         for entry in folder.iterdir()
         if entry.suffix.lower() in suffixes and not entry.name.startswith(".") and entry.is_file()
     )
+    return sorted(found, key=_as_counted)
+
+
+def _as_counted(entry: Path) -> list[tuple[int, str]]:
+    parts = _DIGITS.split(entry.name)  # text and digits in turn
+    return [(int(part) if i % 2 else 0, part) for i, part in enumerate(parts)]

@@ -7,9 +7,10 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from cli.train import train
+from cli.train import _targets, train
 from dataengine.errors import DfxError
 from tests.trainers.tiny_store import write_store
+from trainers.config import TrainConfig
 from trainers.run import open_run
 
 SMALL = ["--model", "test_resnet", "--weights", "none", "--size", "32", "--epochs", "1", "--batch", "6"]
@@ -58,6 +59,16 @@ def test_resuming_nothing_says_what_is_missing(folder: Path, monkeypatch: pytest
         call("detection", "--name", "typo", "--resume")
     with pytest.raises(DfxError, match="no store was given"):
         call("detection")
+
+
+def test_the_next_command_names_each_store_that_opens_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("a", "b", "broken"):
+        write_store(Path(name), clips={"test": 1})
+    Path("again").symlink_to("a")
+    Path("broken/dataset.json").write_text("{}")
+    config = TrainConfig(data=("a@method=real", "./again@method=Deepfakes"))
+    assert _targets(config) == ["a", "b"]
 
 
 def test_the_help_shows_every_default() -> None:

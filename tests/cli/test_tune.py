@@ -55,6 +55,7 @@ def test_every_store_is_a_target_and_those_to_train_on_are_sources(
     output = call("attribution", *SMALL, "--search", "grid", "--epochs", "1", "--lr", "0.001", "--json", "tune.json")
     assert "sources: shards/tiny targets: shards/open, shards/tiny" in output
     assert "1 done" in output
+    assert "trial model loss seed validation method open AUC open method tiny AUC tiny tiny-000 test_resnet" in output
     result = json.loads(Path("tune.json").read_text())
     (trial,) = result["trials"]
     assert result["best"] == {"tiny": trial["trial_id"]}
@@ -83,6 +84,17 @@ def test_without_a_store_to_train_on_the_command_says_how_to_get_one(tmp_path: P
         call("attribution", "--stores", str(tmp_path))
 
 
+def test_stores_that_are_named_need_no_folder_of_stores(tmp_path: Path) -> None:
+    for name in ("mine", "broken"):
+        write_store(tmp_path / name, clips={"train": 2, "val": 2, "test": 2})
+    (tmp_path / "broken" / "index.parquet").write_bytes(b"")
+    mine = str(tmp_path / "mine")
+    with pytest.raises(DfxError, match="no weights at 'typo'"):
+        call(
+            "attribution", "--data", mine, "--on", mine, "--stores", str(tmp_path), "--batch", "6", "--weights", "typo"
+        )
+
+
 def test_an_unknown_task_is_named() -> None:
     with pytest.raises(DfxError, match="unknown task 'atribution'; did you mean attribution"):
         call("atribution")
@@ -98,4 +110,4 @@ def test_the_standing_of_a_sweep_is_one_line() -> None:
     from tune_spaces.attribution import SPACE
 
     work = Work([SourceWork("a", GridProposals(SPACE), seeds=1, seed=0, known=known)])
-    assert standing(work) == "2 running, best 0.750 (m1, ce on a)"
+    assert standing(work) == "2 running, best on a 0.750"

@@ -250,3 +250,37 @@ def test_names_longer_than_a_tar_header_are_kept_whole(tmp_path: Path) -> None:
 def test_what_the_system_refuses_to_write_is_one_clear_line(tmp_path: Path, code: int, message: str) -> None:
     with pytest.raises(StoreError, match=message), disk_full_is_clear(tmp_path):
         raise OSError(code, os.strerror(code))
+
+
+def test_clips_that_failed_are_tried_again_once_they_are_mended(damaged_tree: Path, tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="2 clips failed"):
+        run(damaged_tree, tmp_path / "out", max_failures=1)
+    good = next(damaged_tree.rglob("000/*.jpg"))
+    for name in ("empty", "text", "cut"):
+        shutil.copy(good, damaged_tree / f"real/{name}.jpg")
+    statuses = run(damaged_tree, tmp_path / "out").clips().column("status").to_pylist()
+    assert set(statuses) == {"ok"}
+
+
+def test_running_again_does_not_wear_out_max_failures(damaged_tree: Path, tmp_path: Path) -> None:
+    for _ in range(3):
+        with pytest.raises(StoreError, match="2 clips failed, more than --max-failures 1"):
+            run(damaged_tree, tmp_path / "out", max_failures=1)
+
+
+def test_other_files_under_the_same_names_are_no_finished_store(image_tree: Path, tmp_path: Path) -> None:
+    tree = Path(shutil.copytree(image_tree, tmp_path / "mini"))
+    run(tree, tmp_path / "out")
+    changed = next(tree.rglob("*.jpg"))
+    changed.write_bytes(changed.read_bytes() + b"more")
+    with pytest.raises(StoreError, match="has changed since"):
+        run(tree, tmp_path / "out")
+
+
+@pytest.mark.parametrize("table", ["index.parquet", "clips.parquet", "shards.parquet"])
+def test_a_missing_table_is_restored_by_the_same_command(image_tree: Path, tmp_path: Path, table: str) -> None:
+    run(image_tree, tmp_path / "out")
+    before = digests(tmp_path / "out")
+    (tmp_path / "out" / table).unlink()
+    run(image_tree, tmp_path / "out")
+    assert digests(tmp_path / "out") == before

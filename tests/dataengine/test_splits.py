@@ -85,3 +85,9 @@ def test_people_who_swap_with_each_other_stay_together_and_no_fake_is_lost(pairs
 def test_one_large_circle_is_dealt_by_identity() -> None:
     ring = derive([clip(f"p{n}", f"p{(n + 1) % 100}") for n in range(100)], 0)
     assert {made.split for made in ring} == {"train", "val", "test", "none"}
+
+
+def test_nothing_is_added_to_a_split_that_is_official() -> None:
+    clips = derive([clip("a", split="test"), *(clip(f"p{n}") for n in range(100))], 0)
+    assert [made.clip for made in clips if made.split == "test"] == ["a-"]
+    assert {made.split for made in clips[1:]} == {"train", "val"}

@@ -58,9 +58,32 @@ def test_the_split_none_is_in_no_default_selection(mini_store: Store) -> None:
     assert set(select([f"{mini_store.root}@split=none"]).strings("split")) == {"none"}
 
 
-def test_an_empty_selection_names_the_values_there_are(mini_store: Store) -> None:
-    with pytest.raises(StoreError, match="method is none of Face2Face; there are: Deepfakes, FaceSwap, real"):
-        select([f"{mini_store.root}@method=Face2Face"])
+@pytest.mark.parametrize("methods", ["Deepfake", "real,Deepfake"])
+def test_a_mistyped_value_is_never_left_out_in_silence(mini_store: Store, methods: str) -> None:
+    with pytest.raises(DfxError, match=r"unknown method of .*'Deepfake'; did you mean Deepfakes"):
+        select([f"{mini_store.root}@method={methods}"])
+
+
+def test_a_selection_that_leaves_nothing_says_so(mini_store: Store) -> None:
+    none = next(row for row in mini_store.index().to_pylist() if row["split"] == "none")
+    with pytest.raises(StoreError, match="holds no sample: none has"):
+        select([f"{mini_store.root}@clip={none['clip']}@split=train"])
+
+
+def test_samples_of_one_store_cannot_be_selected_twice(mini_store: Store) -> None:
+    with pytest.raises(StoreError, match="hold samples in common; select disjoint parts"):
+        select([f"{mini_store.root}@method=real,FaceSwap", f"{mini_store.root}@method=real"])
+
+
+def test_stores_that_hold_the_same_clip_are_refused(mini_store: Store, copy: Path) -> None:
+    with pytest.raises(StoreError, match="both hold the clip"):
+        select([str(mini_store.root), str(copy)])
+
+
+def test_damaged_metadata_name_what_they_lack(copy: Path) -> None:
+    (copy / "dataset.json").write_text('{"format": 1}')
+    with pytest.raises(StoreError, match=r"dataset\.json is damaged: it has no layout"):
+        open_store(copy)
 
 
 def test_rows_of_two_references_stand_one_after_the_other(mini_store: Store) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -76,3 +77,12 @@ def test_more_frames_of_the_same_people_do_not_narrow_the_interval() -> None:
 def test_an_unknown_metric_is_named_with_those_there_are() -> None:
     with pytest.raises(DfxError, match="detection_auc"):
         interval(predictions(CLASSES), TAXONOMY, "detection_au", threshold=0.5)
+
+
+def test_a_metric_that_many_draws_leave_undefined_has_no_interval() -> None:
+    table = predictions(CLASSES, groups=20)
+    real, one = pc.equal(table["method"], "real"), pc.equal(table["group"], table["group"][0])
+    reals_of_one = table.filter(pc.or_(pc.invert(real), one))
+    for metric in ("detection_auc", "detection_eer", "detection_balanced_accuracy"):
+        assert np.isnan(resampled(reals_of_one, TAXONOMY, metric, threshold=0.5)).mean() > 0.3
+        assert interval(reals_of_one, TAXONOMY, metric, threshold=0.5) is None

@@ -32,6 +32,8 @@ def test_an_unknown_setting_is_named_with_the_nearest() -> None:
         ({"class_weights": "balanced"}, "count twice; add --policy shuffled"),
         ({"epochs": 0}, "epochs is 0"),
         ({"batch": 1.5}, "batch is 1.5"),
+        ({"seed": -1}, "seed is -1"),
+        ({"seed": 2**32}, "seed is 4294967296; give a whole number from 0 to 4294967295"),
         ({"lr": 0.0}, "lr is 0.0"),
         ({"lr": float("nan")}, "lr is nan"),
         ({"weight_decay": -1.0}, "weight_decay is -1.0"),

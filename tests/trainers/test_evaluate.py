@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from dataengine.errors import StateError, StoreError
+from dataengine.errors import DfxError, StateError
 from tests.trainers.report.synthetic_runs import CLASSES, METHODS, predictions, write_run
 from tests.trainers.tiny_store import write_store
 from trainers.config import TrainConfig
@@ -97,7 +97,7 @@ def test_predictions_are_made_once_and_again_for_other_weights(run: Path, shards
 
 def test_a_missing_split_is_an_error_that_names_those_there_are(run: Path, shards: Path) -> None:
     before = sorted((run / "predictions").iterdir())
-    with pytest.raises(StoreError, match=r"away.*val.*there are: test"):
+    with pytest.raises(DfxError, match=r"away.*val.*test"):
         on_cpu(run, [str(shards / "home"), str(shards / "away")], split="val")
     assert sorted((run / "predictions").iterdir()) == before
 
@@ -151,3 +151,38 @@ def test_clips_are_scored_on_their_mean_and_not_on_their_frames() -> None:
     result = assess(frames, TAXONOMY, thresholds=HALF, resamples=10)
     assert result["frame"] == score(frames, TAXONOMY, threshold=0.5)
     assert result["clip"]["num"] * 5 == result["frame"]["num"]
+
+
+def test_predictions_with_unreadable_samples_are_made_again_once_the_store_is_mended(run: Path, tmp_path: Path) -> None:
+    broken = "mended/real/test000/000000"
+    write_store(tmp_path / "mended", clips={"test": 2}, broken=(broken,))
+    (first,) = on_cpu(run, [str(tmp_path / "mended")])
+    shutil.rmtree(tmp_path / "mended")
+    mended = write_store(tmp_path / "mended", clips={"test": 2})
+    same_samples(mended, first["fingerprint"])
+    (again,) = on_cpu(run, [str(mended)])
+    assert [result["unreadable"]["frames"] for result in (first, again)] == [1, 0]
+
+
+def same_samples(store: Path, fingerprint: str) -> None:
+    """Let a mended store have the fingerprint that it had before its samples rotted."""
+    meta = json.loads((store / "dataset.json").read_text())
+    (store / "dataset.json").write_text(json.dumps({**meta, "fingerprint": fingerprint}))
+
+
+@pytest.mark.parametrize("text", ["junk", "{}", "[]"])
+def test_a_damaged_record_is_written_again(run: Path, shards: Path, text: str) -> None:
+    (whole,) = on_cpu(run, [str(shards / "home")])
+    path = run / "evaluations" / record(run, "home")
+    path.write_text(text)
+    assert on_cpu(run, [str(shards / "home")]) == [whole] == [json.loads(path.read_text())]
+
+
+def test_a_source_below_a_folder_with_an_at_sign_is_found(run: Path, shards: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(run, tmp_path / "copy")
+    moved = shutil.copytree(shards / "home", tmp_path / "me@lab" / "home")
+    config = json.loads((copy / "config.json").read_text())
+    config["sources"][0] |= {"path": str(moved), "selection": "@method=Deepfakes,real"}
+    (copy / "config.json").write_text(json.dumps(config))
+    (trained,) = on_cpu(copy, [str(shards / "home")], split="train")
+    assert trained["groups_shared_with_training"] == 6

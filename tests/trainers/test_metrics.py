@@ -212,3 +212,8 @@ def test_predictions_of_another_taxonomy_are_refused_by_name() -> None:
 @pytest.mark.parametrize("task", ["attribution", "detection"])
 def test_selection_maximises_a_metric_that_is_scored(task: str) -> None:
     assert selection_metric(task) in metrics_of(task)
+
+
+def test_reals_that_float32_takes_for_certain_are_still_told_apart() -> None:
+    frames = table(["real"] * 3 + ["a"] * 3, [(1.0, 10.0**-k, 0.0) for k in (12, 11, 10, 9, 8.5, 8)])
+    assert score(frames, ABC, threshold=None)["detection_auc"] == 1.0

@@ -68,6 +68,7 @@ def write_store(
     pq.write_table(_table(shards, SHARDS_SCHEMA), root / "shards.parquet")
     digest = hashlib.sha256(json.dumps(shards).encode()).hexdigest()
     meta = {"format": FORMAT, "layout": "folder", "fingerprint": fingerprint(table), "shards_digest": digest}
+    meta |= {"settings": {}, "split_origin": "folder", "notes": [], "leaks": [], "shared_identities": 0}
     (root / "dataset.json").write_text(json.dumps(meta))
     return root
 

@@ -234,8 +234,9 @@ def test_a_trial_keeps_the_folder_that_the_sweep_was_started_in(toys: dict[str, 
 
 def test_a_sweep_whose_trials_all_fail_says_why(shards: Path, tmp_path: Path, ray_session: Share) -> None:
     config = config_of(shards)
-    train = replace(config.train, data=config.train.data[:1], weights=str(tmp_path / "none.safetensors"))
-    with pytest.raises(DfxError, match=r"all 1 trials failed, the first with: no weights at"):
+    (tmp_path / "weights").touch()
+    train = replace(config.train, data=config.train.data[:1], weights=str(tmp_path / "weights"))
+    with pytest.raises(DfxError, match=r"all 1 trials failed, the first with: .*weights is no file of weights"):
         sweep(replace(config, train=train, samples=1), tmp_path / "sweep")
 
 
@@ -264,13 +265,44 @@ def test_unknown_names_are_said_before_anything_starts(shards: Path, tmp_path: P
     assert not (tmp_path / "sweep").exists()
 
 
+def test_what_no_trial_could_train_with_is_said_before_anything_starts(shards: Path, tmp_path: Path) -> None:
+    config = config_of(shards)
+    with pytest.raises(DfxError, match="no weights at 'typo'"):
+        sweep(replace(config, train=replace(config.train, weights="typo")), tmp_path / "sweep")
+    with pytest.raises(DfxError, match=r"ff\+\+ has 24 images to train on, less than a batch of 25"):
+        sweep(replace(config, train=replace(config.train, batch=25)), tmp_path / "sweep")
+    assert not (tmp_path / "sweep").exists()
+
+
+def test_a_path_that_a_trial_would_read_as_a_selection_is_named(
+    shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = config_of(shards)
+    (tmp_path / "at@home").mkdir()
+    monkeypatch.chdir(tmp_path / "at@home")
+    write_store(Path("a"), clips={"train": 2, "val": 2})
+    with pytest.raises(DfxError, match="at@home/a has an '@' in its path"):
+        sweep(replace(config, train=replace(config.train, data=("a",))), tmp_path / "sweep")
+
+
+def test_a_folder_that_cannot_hold_a_sweep_is_named(shards: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StateError, match="file cannot hold a sweep"):
+        sweep(config_of(shards), tmp_path / "file")
+    (tmp_path / "sweep.json").write_text("[]")
+    with pytest.raises(StateError, match=r"sweep\.json is damaged"):
+        sweep(config_of(shards), tmp_path, resume=True)
+
+
 def test_a_setting_is_either_searched_or_fixed(shards: Path) -> None:
     config = config_of(shards)
     assert "lr" in config.space
     assert "lr" not in replace(config, fixed=("lr",)).space
     assert list(replace(config, search="grid").space) == ["model", "loss"]
-    with pytest.raises(DfxError, match="unknown setting that a sweep can fix 'model'"):
-        replace(config, fixed=("model",))
+    assert replace(config, fixed=("grad_clip",)).space == config.space
+    for name in ("model", "loss"):
+        with pytest.raises(DfxError, match=f"'{name}' is what a sweep compares; narrow it with --{name[:3]}"):
+            replace(config, fixed=(name,))
 
 
 def test_a_source_without_validation_split_is_no_source(tmp_path: Path) -> None:
@@ -283,3 +315,27 @@ def test_a_source_without_validation_split_is_no_source(tmp_path: Path) -> None:
         ("a", "no source"),
         ("b", "no target"),
     ]
+
+
+def test_a_source_has_reals_and_fakes_in_train_and_val(tmp_path: Path) -> None:
+    whole = {"train": 2, "val": 2, "test": 2}
+    write_store(tmp_path / "fakes", clips=whole, methods=("Deepfakes", "Face2Face"))
+    write_store(tmp_path / "reals", clips=whole, methods=("real",))
+    found = find_stores(tmp_path)
+    assert found.sources == ()
+    assert found.skipped == (
+        (str(tmp_path / "fakes"), "no source: its split train holds no real"),
+        (str(tmp_path / "reals"), "no source: its split train holds no fake"),
+    )
+
+
+def test_a_broken_store_is_left_out_with_the_reason(tmp_path: Path) -> None:
+    write_store(tmp_path / "a", clips={"train": 2, "val": 2, "test": 2})
+    write_store(tmp_path / "b", clips={"test": 2})
+    (tmp_path / "b" / "test-000000.tar").unlink()
+    found = find_stores(tmp_path)
+    assert found.sources == found.targets == (str(tmp_path / "a"),)
+    ((path, reason),) = found.skipped
+    assert path == str(tmp_path / "b")
+    assert reason.startswith("left out: ")
+    assert "test-000000.tar is missing" in reason

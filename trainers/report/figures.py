@@ -31,6 +31,8 @@ _STYLE = {
     "axes.spines.top": False,
     "axes.spines.right": False,
     "text.color": INK,
+    # A $ in a name is a $, not the start of a formula.
+    "text.parse_math": False,
     "xtick.color": INK,
     "ytick.color": INK,
     # The same page from the same runs, byte for byte.

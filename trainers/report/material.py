@@ -10,8 +10,9 @@ from typing import Any
 
 import pyarrow as pa
 
+from dataengine.errors import StateError
 from trainers.config import MACHINE
-from trainers.evaluate import EVALUATIONS, source_thresholds
+from trainers.evaluate import EVALUATIONS, read_result, source_thresholds
 from trainers.metrics import clip_table
 from trainers.predict import read_predictions
 from trainers.run import PREDICTIONS, open_run
@@ -100,7 +101,7 @@ def read_run(path: Path) -> RunMaterial:
     shared: dict[Target, int] = {}
     for file in sorted((path / PREDICTIONS).glob("*.parquet")):
         table, meta = read_predictions(file)
-        if meta["split"] == "val" and meta["fingerprint"] in sources:
+        if "val" in meta["split"].split("+") and meta["fingerprint"] in sources:
             continue
         target = Target(
             store=meta["store"], selection=meta["selection"], split=meta["split"], fingerprint=meta["fingerprint"]
@@ -108,8 +109,12 @@ def read_run(path: Path) -> RunMaterial:
         clips[target] = clip_table(table)
         unreadable[target] = len(table) - sum(table["valid"].to_pylist())
         record = path / EVALUATIONS / f"{file.stem}.json"
-        if record.is_file() and (groups := json.loads(record.read_text())["groups_shared_with_training"]):
-            shared[target] = groups
+        if record.exists():
+            result = read_result(record)
+            if result is None:
+                raise StateError(f"{record} is damaged; run `dfx eval` again on {meta['ref']}")
+            if groups := result["groups_shared_with_training"]:
+                shared[target] = groups
     return RunMaterial(
         path=path,
         config=run.config,

@@ -26,7 +26,7 @@ class Cell:
     value: float | None
     """Mean over the seeds; None where it is undefined."""
     interval: tuple[float, float] | None
-    """95 % bootstrap by identity group of that mean; None below ten groups."""
+    """95 % bootstrap by identity group of that mean; None where there are too few groups."""
     seeds: tuple[float, ...]
     """The value of each seed."""
     chance: float
@@ -46,7 +46,7 @@ class Cell:
         if self.value is None:
             return "undefined"
         if self.interval is None:
-            return "without an interval (fewer than ten identity groups)"
+            return "without an interval (too few identity groups)"
         if self.interval[0] > self.chance:
             return "above chance"
         return "below chance" if self.interval[1] < self.chance else "not distinguishable from chance"
@@ -131,6 +131,12 @@ SHOWN = ("/attribution_balanced_accuracy", "/detection_auc")
 """The metrics of targets that the table of trials shows; trials.parquet holds them all."""
 
 
+TRIAL_COLUMNS = (
+    "trial_id", "source", "model", "loss", "seed", "status", "score", "epochs", "seconds", "run", "config",
+)  # fmt: skip
+"""What is read of every trial, beside the columns of targets."""
+
+
 def read_trials(path: Path, *, best: int = 15) -> Trials:
     """A sweep's trials.parquet, the best by `score` first. The columns of targets play no part in the order."""
     rows = _sorted_trials(path)
@@ -153,11 +159,14 @@ def read_trials(path: Path, *, best: int = 15) -> Trials:
 
 def _sorted_trials(path: Path) -> list[dict[str, Any]]:
     try:
-        rows = pq.read_table(path).to_pylist()
+        table = pq.read_table(path)
     except FileNotFoundError:
         raise StateError(f"{path} does not exist; name the folder of a sweep, with its trials.parquet") from None
     except (pa.ArrowInvalid, OSError) as error:
         raise StateError(f"{path} is damaged ({str(error).splitlines()[0]}); resume the sweep with --resume") from None
+    if absent := [name for name in TRIAL_COLUMNS if name not in table.column_names]:
+        raise StateError(f"{path} is no table of trials (no column {', '.join(absent)}); name the folder of a sweep")
+    rows: list[dict[str, Any]] = table.to_pylist()
     for row in rows:
         row["settings"] = json.loads(row["config"])
     return sorted(rows, key=lambda row: (row["score"] is None, -(row["score"] or 0.0), row["trial_id"]))

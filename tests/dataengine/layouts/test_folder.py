@@ -86,3 +86,48 @@ def test_an_empty_tree_is_refused(tmp_path: Path) -> None:
 def test_an_unknown_layout_names_the_nearest(tmp_path: Path) -> None:
     with pytest.raises(DfxError, match="unknown layout 'celebdf'; did you mean celeb-df"):
         scan("celebdf", tmp_path, ScanOptions())
+
+
+def test_a_tree_of_another_dataset_is_never_read_as_class_folders(tmp_path: Path) -> None:
+    make(tmp_path, "original_sequences/youtube/c23/videos/000.mp4")
+    with pytest.raises(LayoutError, match=r"it looks like ff\+\+: use `dfx shard ff\+\+`"):
+        scan("folder", tmp_path, ScanOptions())
+
+
+@pytest.mark.parametrize("path", ["archive/real/a.mp4", "Training/FaceSwap/a.mp4", "real/fake/a.mp4"])
+def test_a_class_inside_a_class_is_refused(tmp_path: Path, path: str) -> None:
+    with pytest.raises(LayoutError, match="is named like a class or a split"):
+        scan("folder", make(tmp_path, path), ScanOptions())
+
+
+def test_a_link_back_into_the_tree_is_refused(tmp_path: Path) -> None:
+    make(tmp_path, "real/sub/a.mp4")
+    (tmp_path / "real/sub/loop").symlink_to(tmp_path)
+    with pytest.raises(LayoutError, match="its clips count twice"):
+        scan("folder", tmp_path, ScanOptions())
+
+
+def test_ids_stay_distinct_whatever_the_suffixes(tmp_path: Path) -> None:
+    make(tmp_path, "real/a.mp4", "real/a.avi", "real/a.mp4.avi")
+    clips = scan("folder", tmp_path, ScanOptions()).clips
+    assert len({clip.clip for clip in clips}) == 3
+
+
+def test_frames_are_in_the_order_people_count(tmp_path: Path) -> None:
+    make(tmp_path, *(f"real/a/{n}.jpg" for n in (10, 9, 1, 2)))
+    (clip,) = scan("folder", tmp_path, ScanOptions()).clips
+    assert [Path(path).stem for path in clip.paths] == ["1", "2", "9", "10"]
+
+
+def test_folders_of_frames_that_bear_one_name_are_different_people(tmp_path: Path) -> None:
+    make(tmp_path, "real/p1/frames/1.jpg", "real/p2/frames/1.jpg", "fake/p1__p2/frames/1.jpg")
+    clips = scan("folder", tmp_path, ScanOptions(name="x")).clips
+    assert {(clip.target_id, clip.source_id) for clip in clips} == {
+        ("x/p1/frames", ""),
+        ("x/p2/frames", ""),
+        ("x/p1", "x/p2"),
+    }
+
+
+def test_a_tree_without_reals_says_so(tmp_path: Path) -> None:
+    assert scan("folder", make(tmp_path, "FaceSwap/a.mp4"), ScanOptions()).notes

@@ -113,7 +113,8 @@ def write_run(
         "model": {"name": model, "params": 5_858_704, "input_size": 224, "mean": [0.5] * 3, "std": [0.2] * 3},
     }
     (path / "config.json").write_text(json.dumps(config, indent=2))
-    (path / "result.json").write_text(json.dumps({"validation": [f"predictions/{source}-val.parquet"]}))
+    result = {"metric": f"{task}_balanced_accuracy", "best_epoch": 0, "unreadable": []}
+    (path / "result.json").write_text(json.dumps({**result, "validation": [f"predictions/{source}-val.parquet"]}))
     # A report is made from predictions: it never opens the weights.
     (path / "model.safetensors").write_bytes(b"")
     rng = np.random.default_rng([seed, *source.encode(), *model.encode(), *loss.encode()])

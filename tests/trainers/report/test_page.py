@@ -144,3 +144,8 @@ def test_dark_text_is_readable_on_every_shade(value: float) -> None:
 
     back = tuple(int(part) for part in re.findall(r"\d+", shade(value)))
     assert (luminance(back) + 0.05) / (luminance((0x14, 0x18, 0x1C)) + 0.05) >= 4.5
+
+
+def test_a_dollar_in_a_name_is_no_formula(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", model="cost_$x^{$", train={"lr": 1e-3})
+    assert "cost_$x^{$" in build_report([run], tmp_path / "report.html").read_text()

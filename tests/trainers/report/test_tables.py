@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from dataengine.errors import StateError
-from tests.trainers.report.synthetic_runs import write_run, write_trials
+from tests.trainers.report.synthetic_runs import CLASSES, predictions, write_run, write_trials
 from trainers.metrics import score
 from trainers.report.material import Row, Target, read_run, rows_of
 from trainers.report.tables import cell, matrix, read_trials, runs_of_trials, settings, targets_of
@@ -131,3 +131,25 @@ def test_a_sweep_is_reported_by_its_best_settings_with_all_their_seeds(sweep: Pa
 def test_a_sweep_without_its_table_is_named(tmp_path: Path) -> None:
     with pytest.raises(StateError, match=r"trials\.parquet"):
         read_trials(tmp_path / "trials.parquet")
+
+
+def test_a_table_of_something_else_is_no_table_of_trials(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"key": ["a"]}), tmp_path / "trials.parquet")
+    with pytest.raises(StateError, match=r"trials\.parquet is no table of trials \(no column trial_id"):
+        read_trials(tmp_path / "trials.parquet")
+
+
+def test_a_selection_with_validation_rows_is_no_target(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run")
+    table = predictions(CLASSES, split="test+val")
+    pq.write_table(table, run / "predictions" / "ff++-test+val.parquet")
+    assert {at.split for at in read_run(run).clips} == {"test"}
+
+
+@pytest.mark.parametrize("text", ["junk", "{}", "[]"])
+def test_a_damaged_evaluation_names_the_command_that_mends_it(tmp_path: Path, text: str) -> None:
+    run = write_run(tmp_path / "run")
+    (run / "evaluations").mkdir()
+    (run / "evaluations" / "lab-test.json").write_text(text)
+    with pytest.raises(StateError, match=r"lab-test.json is damaged; run `dfx eval` again on shards/lab@split=test"):
+        read_run(run)
