@@ -245,7 +245,8 @@ def select(refs: Sequence[str | StoreRef], *, split: str | None = None) -> Rows:
     """Open stores and select their rows.
 
     `split` is added to every reference that names none; with neither, the split `none` is left out. Raises
-    StoreError for a selection that holds no row, naming the values there are, and for a store given twice.
+    DfxError for a value that a column does not hold, naming near ones, for a selection that holds no row, for samples
+    that are selected twice, and for stores that hold the same clip.
     """
     if split is not None and split not in SPLITS:
         raise unknown_name("split", split, SPLITS)

@@ -52,6 +52,7 @@ def test_every_store_is_a_target_and_those_to_train_on_are_sources(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(folder)
+    monkeypatch.setenv("COLUMNS", "160")
     output = call("attribution", *SMALL, "--search", "grid", "--epochs", "1", "--lr", "0.001", "--json", "tune.json")
     assert "sources: shards/tiny targets: shards/open, shards/tiny" in output
     assert "1 done" in output
