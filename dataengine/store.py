@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,7 +49,11 @@ def parse_ref(text: str) -> StoreRef:
 
     Raises StoreError for an unknown column or a selection without values.
     """
-    path, *parts = text.split("@")
+    # A folder's name may hold an '@' too: a selection begins at one that a column of the index follows.
+    begin = re.search(rf"@(?:{'|'.join(INDEX_SCHEMA.names)})=", text)
+    path, parts = (text[: begin.start()], text[begin.start() + 1 :].split("@")) if begin else (text, [])
+    if stray := re.search(r"@(\w+)=[^/]*$", path):
+        raise unknown_name("column in a store reference", stray[1], INDEX_SCHEMA.names)
     where = {}
     for part in parts:
         column, _, listed = part.partition("=")

@@ -222,8 +222,6 @@ def _named(refs: Sequence[str], split: str) -> dict[str, StoreRef]:
     for text in refs:
         rows = select([text], split=split)
         root = rows.stores[0].root.resolve()
-        if "@" in str(root):
-            raise DfxError(f"{root} has an '@' in its path, where a selection begins; a sweep needs a path without one")
         ref = StoreRef(str(root), parse_ref(text).where)
         name, n = rows.stores[0].name, 2
         while named.get(name, ref) != ref:

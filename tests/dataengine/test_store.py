@@ -41,6 +41,12 @@ def test_an_unknown_column_names_the_nearest() -> None:
         parse_ref("shards/x@metod=real")
 
 
+@pytest.mark.parametrize("path", ["/data/at@home/t", "at@lr=3/t", "a@b"])
+def test_a_path_may_hold_an_at_sign(path: str) -> None:
+    assert parse_ref(path) == StoreRef(path)
+    assert parse_ref(f"{path}@method=real").path == path
+
+
 def test_a_selection_without_values_is_refused() -> None:
     with pytest.raises(StoreError, match="write PATH@column=value"):
         parse_ref("shards/x@method=")

@@ -274,17 +274,6 @@ def test_what_no_trial_could_train_with_is_said_before_anything_starts(shards: P
     assert not (tmp_path / "sweep").exists()
 
 
-def test_a_path_that_a_trial_would_read_as_a_selection_is_named(
-    shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    config = config_of(shards)
-    (tmp_path / "at@home").mkdir()
-    monkeypatch.chdir(tmp_path / "at@home")
-    write_store(Path("a"), clips={"train": 2, "val": 2})
-    with pytest.raises(DfxError, match="at@home/a has an '@' in its path"):
-        sweep(replace(config, train=replace(config.train, data=("a",))), tmp_path / "sweep")
-
-
 def test_a_folder_that_cannot_hold_a_sweep_is_named(shards: Path, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StateError, match="file cannot hold a sweep"):
