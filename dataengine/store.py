@@ -308,7 +308,7 @@ def _where(store: Store, ref: StoreRef) -> pa.Table:
         there = sorted(set(store.index().column(column).cast(pa.string()).drop_null().to_pylist()))
         for value in values:
             if value not in there:
-                raise unknown_name(f"{column} of {store.root}", value, there)
+                raise StoreError(f"{ref}: {unknown_name(column, value, there)}")
         kept = table.filter(pc.is_in(as_text, value_set=pa.array(values)))
         if kept.num_rows == 0:
             raise StoreError(f"{ref} holds no sample: none has {column} {' or '.join(values)} with the rest of it")

@@ -58,4 +58,4 @@ def test_a_store_of_one_label_has_an_undefined_auc(run: Path, shards: Path) -> N
 def test_a_missing_split_names_those_there_are(run: Path, shards: Path) -> None:
     found = CliRunner().invoke(app, [str(run), "--on", str(shards / "away"), "--split", "val", *CPU])
     assert isinstance(found.exception, StoreError)
-    assert "there are: test" in str(found.exception)
+    assert "unknown split 'val'; did you mean test?" in str(found.exception)
