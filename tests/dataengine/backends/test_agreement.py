@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 
 import cv2
@@ -14,7 +15,7 @@ from dataengine.backends import Decoded, Request, Setup, open_backend
 from dataengine.errors import MediaError
 from tests.dataengine.made import jpeg, picture, png
 
-pytest.importorskip("nvidia.dali")
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="DALI is for Linux")
 
 SIZES = [(256, 256), (255, 253), (97, 131), (300, 224)]
 IMAGES: dict[str, Callable[[np.ndarray], bytes]] = {
