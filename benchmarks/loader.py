@@ -1,6 +1,9 @@
 """Measure the loader on a generated store of 256 px JPEGs (quality 95, 4:4:4) and keep the result with the machine.
 
-python -m benchmarks.loader [--images 1024] [--threads N] [--rounds 9] [--seconds 2]
+Beside dfx run the other loaders that are installed (`benchmarks/peers.txt` says how to have them all). The result goes
+to `benchmarks/results/` as JSON and as a bar chart, under a name that tells the machine.
+
+python -m benchmarks.loader [--images 1024] [--threads N] [--rounds 9] [--seconds 2] [--no-peers] [--out FOLDER]
 """
 
 from __future__ import annotations
@@ -9,6 +12,7 @@ import argparse
 import json
 import re
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -22,7 +26,8 @@ from dataengine.extract import ExtractSettings
 from dataengine.layouts.scan import ScanOptions
 from dataengine.plan import ConvertSettings
 from dataengine.store import Rows, select
-from dataengine.throughput import Report, Settings, measure
+from dataengine.throughput import CONTENDERS, OWN, Report, Settings, measure
+from dataengine.throughput.chart import save_chart
 
 RESULTS = Path(__file__).parent / "results"
 SIDE = 256
@@ -43,13 +48,14 @@ def make_rows(root: Path, num_images: int) -> Rows:
     return select([str(root / "store")])
 
 
-def keep(report: Report) -> Path:
-    """Write the result under a name that tells the machine."""
+def keep(report: Report, folder: Path) -> Path:
+    """Write JSON and chart under a name that tells the machine; the JSON's path."""
     machine = report.machine
     name = "-".join([*(machine["gpus"] or [machine["processor"]]), f"{report.settings.threads} threads"])
-    path = RESULTS / f"loader-{re.sub('[^a-z0-9]+', '-', name.lower()).strip('-')}.json"
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps({**report.to_json(), "stores": ["generated, 256 px"]}, indent=2) + "\n")
+    path = folder / f"loader-{re.sub('[^a-z0-9]+', '-', name.lower()).strip('-')}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(report.to_json(), indent=2) + "\n")
+    save_chart(report, path.with_suffix(".png"))
     return path
 
 
@@ -60,12 +66,16 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=usable_cpus())
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--seconds", type=float, default=2.0)
+    parser.add_argument("--no-peers", dest="contenders", action="store_const", const=OWN, default=CONTENDERS)
+    parser.add_argument("--out", type=Path, default=RESULTS)
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         rows = make_rows(Path(folder), chosen.images)
-        report = measure(rows, Settings(threads=chosen.threads, rounds=chosen.rounds, seconds=chosen.seconds))
+        settings = Settings(threads=chosen.threads, rounds=chosen.rounds, seconds=chosen.seconds)
+        measured = measure(rows, settings, contenders=chosen.contenders)
+    report = replace(measured, stores=["generated, 256 px"])
     show(report)
-    print(f"kept in {keep(report)}")
+    print(f"kept in {keep(report, chosen.out)}")
 
 
 if __name__ == "__main__":

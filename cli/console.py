@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.measure import Measurement
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Column, Table
 from rich.text import Text
@@ -31,6 +32,19 @@ def _writable(path: Path | None) -> Path | None:
             raise DfxError(f"--json {path} is a folder; name a file")
         if not there.is_dir() or not os.access(there, os.W_OK):
             raise DfxError(f"--json {path} cannot be written: {there} is no folder to write in; name another file")
+    return path
+
+
+_PICTURES = (".png", ".svg", ".pdf")
+
+
+def drawable(option: typer.CallbackParam, path: Path | None) -> Path | None:
+    """Whether an option's picture can be written, said before the work rather than after it."""
+    name = option.opts[-1]
+    if path is not None and path.suffix not in _PICTURES:
+        raise DfxError(f"{name} {path} is no picture's name; let it end in {', '.join(_PICTURES)}")
+    if path is not None and not path.absolute().parent.is_dir():
+        raise DfxError(f"{name} {path} cannot be written: {path.parent} is no folder; name another file")
     return path
 
 
@@ -85,7 +99,10 @@ def counted(advance: Callable[..., None]) -> Callable[..., None]:
 def show_notes(result: Mapping[str, Any]) -> None:
     """What a user of a store should know: identities that splits share, its layout's notes, leaks by format."""
     for pair, count in result["shared_identities"].items():
-        console.print(Text("note", "yellow"), f"{count} identities are in both {pair.replace('+', ' and ')}")
+        # Derived splits share none.
+        origin = f"it comes with the dataset's own splits ({result['split_origin']})"
+        both = f"{count} identities are in both {pair.replace('+', ' and ')}; {origin}"
+        console.print(Text("note", "yellow"), both, soft_wrap=True)
     for note in result["notes"]:
         console.print(Text("note", "yellow"), note, soft_wrap=True)
     for leak in result["leaks"]:
@@ -106,6 +123,8 @@ def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[objec
                 for cell in row
             )
         )
+    wanted = Measurement.get(console, console.options.update(max_width=1000), table).maximum
+    table.collapse_padding = wanted > console.width  # closer columns before broken cells
     console.print(table)
 
 

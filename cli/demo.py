@@ -121,7 +121,7 @@ def _shard(out: Path, scale: Scale) -> None:
                 out / "data" / mini.store,
                 out / "shards" / mini.store,
                 settings,
-                ScanOptions(name=mini.store),
+                ScanOptions(name=mini.store if mini.layout == "folder" else ""),
                 workers=os.cpu_count() or 1,
                 on_clip=on_clip,
             )

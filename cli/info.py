@@ -16,11 +16,12 @@ if TYPE_CHECKING:
 
 
 def info(
-    store: Annotated[str, typer.Argument(help="A store's folder, such as shards/ff++.")],
-    check: Annotated[bool, typer.Option("--verify", help="Read every tar and compare its sha256.")] = False,
+    store: Annotated[str, typer.Argument(help="A store's folder or URL, such as shards/ff++ or s3://bucket/ff++.")],
+    check: Annotated[bool, typer.Option("--verify", help="Read every tar and table and compare its sha256.")] = False,
     json_file: JsonOption = None,
 ) -> None:
     """Show what a store holds: clips and images by method and split, what failed, its fingerprint and settings."""
+    from dataengine.place import how_to_mend
     from dataengine.store import open_store, parse_ref, verify
 
     if parse_ref(store).where:
@@ -29,16 +30,14 @@ def info(
     result = describe(opened)
     _show(result)
     if check:
-        with progress("Verifying", total=result["shards"]) as advance:
-            result["damaged"] = verify(opened, on_shard=lambda name: advance(note=name))
+        with progress("Verifying", total=len(opened.contents())) as advance:
+            result["damaged"] = verify(opened, on_file=lambda name: advance(note=name))
         if not result["damaged"]:
-            console.print("every tar has its recorded sha256")
+            console.print("every tar and table has its recorded sha256")
     write_json(json_file, result)
     if result.get("damaged"):
-        raise StoreError(
-            f"{opened.shard_path(result['damaged'][0])} is damaged ({len(result['damaged'])} of {result['shards']} "
-            "tars); delete it and run the store's `dfx shard` command again to write it anew"
-        )
+        first, num_files = opened.root / result["damaged"][0], len(opened.contents())
+        raise StoreError(f"{first} is damaged ({len(result['damaged'])} of {num_files} files); {how_to_mend(first)}")
 
 
 def describe(store: Store) -> dict[str, Any]:
@@ -81,8 +80,10 @@ def describe(store: Store) -> dict[str, Any]:
 
 
 def _show(result: dict[str, Any]) -> None:
+    from dataengine.refs import parse_ref
+
     console.print(
-        Text(result["store"], "bold"),
+        Text(parse_ref(result["store"]).shown, "bold"),
         f"({result['layout']}): {result['samples']:,} images of {result['clips']:,} clips, "
         f"{result['shards']} shards, {result['bytes'] / 1e6:,.1f} MB",
     )

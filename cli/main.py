@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from cli import bench, demo, doctor, evaluate, info, report, sample, shard, train, tune
+from cli import bench, demo, doctor, evaluate, info, preview, profile, report, sample, shard, train, tune
 from cli.console import console, errors
 from dataengine.errors import DfxError
 from dataengine.version import VERSION
@@ -38,12 +38,14 @@ app.command("doctor", short_help="What this machine has, and which backend that 
 app.command("sample", short_help="Generate a miniature dataset in the real one's tree.")(sample.sample)
 app.command("shard", short_help="Convert a dataset into a store.")(shard.shard)
 app.command("info", short_help="What a store holds.")(info.info)
+app.command("preview", short_help="What an augmentation does, as a picture.")(preview.preview)
 app.command("train", short_help="Train a model on stores.")(train.train)
 app.command("eval", short_help="Score a run on stores.")(evaluate.evaluate_runs)
 app.command("tune", short_help="Search losses and backbones on each source, measure on every target.")(tune.tune)
+app.command("profile", short_help="Whether a training waits for its input, and what to change.")(profile.profile)
 app.command("report", short_help="Runs or a sweep as one HTML page.")(report.report)
 benchmarks = typer.Typer(help="Measure on your own machine.", no_args_is_help=True)
-benchmarks.command("loader", short_help="The loader, beside bare JPEG decoding.")(bench.bench_loader)
+benchmarks.command("loader", short_help="The loader, beside other loaders and bare JPEG decoding.")(bench.bench_loader)
 app.add_typer(benchmarks, name="bench")
 
 

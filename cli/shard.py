@@ -104,6 +104,7 @@ def summary(converted: Converted, seconds: float) -> dict[str, Any]:
         "samples": sum(clip["samples"] for clip in clips),
         "frames_without_face": sum(clip["faces_missing"] or 0 for clip in clips),
         "faces_interpolated": sum(clip["faces_interpolated"] or 0 for clip in clips),
+        "split_origin": store.meta["split_origin"],
         "split_none": sum(clip["split"] == "none" for clip in clips),
         "notes": store.meta["notes"],
         "leaks": store.meta["leaks"],

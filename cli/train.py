@@ -12,7 +12,7 @@ import typer
 
 from cli.console import JsonOption, console, progress, write_json
 from dataengine.errors import DfxError, StoreError
-from trainers.config import AMP, BACKENDS, CLASS_WEIGHTS, LOSSES, POLICIES, TrainConfig
+from trainers.config import AMP, BACKENDS, CLASS_WEIGHTS, LOSSES, TrainConfig
 from trainers.taxonomy import TASKS
 
 if TYPE_CHECKING:
@@ -71,11 +71,21 @@ def train(
     ] = None,
     policy: Annotated[
         str | None,
-        _setting("policy", _DATA, f"{_any_of(POLICIES)}: every class equally often, or each image once an epoch."),
+        _setting(
+            "policy",
+            _DATA,
+            "balanced: every class equally often | shuffled: each image once an epoch | blocked:window=8: the same, "
+            "from so many shards at a time | groups:classes=4,per_class=8 | mixed:ff++=2,celeb-df=1/balanced.",
+        ),
     ] = None,
     augment: Annotated[
         str | None,
-        _setting("augment", _DATA, "none | flip | crop | supcon. Contrastive losses draw it twice for each image."),
+        _setting(
+            "augment",
+            _DATA,
+            "none | flip | crop | forensic | supcon | a TOML file; see it with dfx preview. Contrastive losses draw "
+            "it twice for each image.",
+        ),
     ] = None,
     model: Annotated[str | None, _setting("model", _MODEL, "Any timm backbone, by name.")] = None,
     weights: Annotated[
@@ -224,12 +234,12 @@ def _targets(config: TrainConfig) -> list[str]:
     """The stores trained on, and those that lie beside them: what the run is worth being evaluated on."""
     from dataengine.store import DATASET_FILE, open_store, parse_ref
 
-    sources = [Path(parse_ref(text).path) for text in config.data]
-    beside = sorted(file.parent for source in sources for file in source.parent.glob(f"*/{DATASET_FILE}"))
-    found: dict[Path, str] = {}
+    sources = [parse_ref(text).path for text in config.data]
+    beside = sorted(str(file.parent) for path in sources for file in Path(path).parent.glob(f"*/{DATASET_FILE}"))
+    found: dict[str, str] = {}
     for path in (*sources, *beside):
         with suppress(StoreError):
-            found.setdefault(open_store(path).root.resolve(), str(path))
+            found.setdefault(str(open_store(path).root.resolve()), path)
     return list(found.values())
 
 

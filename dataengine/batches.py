@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 
 from dataengine.errors import StoreError
+from dataengine.place import how_to_mend
 from dataengine.store import Rows
 
 
@@ -24,6 +25,11 @@ class Batch:
     """int64 (B,), on the CPU: the index in the loader's rows of the sample that is there; -1 for padding."""
     valid: torch.Tensor
     """bool (B,), on the CPU: False for padding, and in evaluation for a sample that could not be read."""
+
+    def to(self, device: torch.device | str, *, non_blocking: bool = False) -> Batch:
+        """The same batch with its images and labels on `device`; Lightning calls it."""
+        images, labels = (part.to(device, non_blocking=non_blocking) for part in (self.images, self.labels))
+        return replace(self, images=images, labels=labels)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +84,7 @@ class BadSamples:
             return
         shard = self._rows.shard_files[self._value("shard_file", row)]
         raise StoreError(
-            f"{what}; the last is '{self._found[row].key}' in {shard}: {reason}; delete that tar and run the store's "
-            "`dfx shard` command again to write it anew"
+            f"{what}; the last is '{self._found[row].key}' in {shard}: {reason}; for that tar, {how_to_mend(shard)}"
         )
 
     def _value(self, column: str, row: int) -> Any:

@@ -6,6 +6,7 @@ A run that is killed is taken up where it stood by the same call; a finished sto
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -83,6 +84,9 @@ def convert(
     Raises LayoutError for a tree that is not the layout's; StoreError where `out` holds something else, another
     run is writing it, the disk is full, too many clips failed, or none could be read.
     """
+    if re.match(r"[A-Za-z][\w+.-]+:/", str(out)):
+        url = re.sub(":/+", "://", str(out), count=1)  # as a path it has lost a slash
+        raise StoreError(f"{url} is a URL; convert into a folder of this machine and upload it whole")
     scan = layouts.scan(layout, root, options)
     clips = splits.derive(scan.clips, settings.seed)
     plan = make_plan(clips, settings)
@@ -145,7 +149,7 @@ def _recognise(out: Path, about: dict[str, Any]) -> bool:
             raise StoreError(
                 f"{out} holds another store ({_difference(there, about)}); choose another --out, or delete it"
             )
-        if path != planned and all(_readable(out / name) for name in (INDEX_FILE, CLIPS_FILE, SHARDS_FILE)):
+        if path != planned and there.get("tables") == _tables(out):
             return True
     (out / DATASET_FILE).unlink(missing_ok=True)  # without its tables, a store is made again
     for stale in (out / PARTS).glob("tmp-*"):
@@ -155,11 +159,12 @@ def _recognise(out: Path, about: dict[str, Any]) -> bool:
     return False
 
 
-def _readable(table: Path) -> bool:
-    try:
-        return bool(pq.read_metadata(table).num_columns)
-    except (OSError, pa.ArrowInvalid):
-        return False
+def _tables(out: Path) -> dict[str, dict[str, Any]] | None:
+    """Bytes and sha256 of the tables, by name; None where one is missing."""
+    tables = [out / name for name in (INDEX_FILE, CLIPS_FILE, SHARDS_FILE)]
+    if not all(table.is_file() for table in tables):
+        return None
+    return {table.name: {"bytes": table.stat().st_size, "sha256": file_sha256(table)} for table in tables}
 
 
 def _difference(there: dict[str, Any], here: dict[str, Any]) -> str:
@@ -229,18 +234,19 @@ def _merge(plan: Plan, out: Path, about: dict[str, Any]) -> None:
         raise StoreError(f"none of {clips.num_rows} clips could be read; nothing is stored (first: {reasons[0]})")
     kept = sorted((record for record in records if record.samples), key=lambda record: record.shard)
     shards = pa.Table.from_pylist([asdict(record) for record in kept], schema=SHARDS_SCHEMA)
-    meta = {
-        "format": FORMAT,
-        "dfx": VERSION,
-        **about,
-        "leaks": format_leaks(index),
-        "fingerprint": fingerprint(index),
-        "shards_digest": shards_digest(shards),
-    }
     with disk_full_is_clear(out):
         write_table(out / INDEX_FILE, index)
         write_table(out / CLIPS_FILE, clips)
         write_table(out / SHARDS_FILE, shards)
+        meta = {
+            "format": FORMAT,
+            "dfx": VERSION,
+            **about,
+            "leaks": format_leaks(index),
+            "fingerprint": fingerprint(index),
+            "shards_digest": shards_digest(shards),
+            "tables": _tables(out),
+        }
         write_whole(out / DATASET_FILE, (json.dumps(meta, indent=2) + "\n").encode())
 
 

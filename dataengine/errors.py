@@ -32,6 +32,6 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> DfxError:
     It names the nearest known names, or all of them where none is near and they are few.
     """
     names = sorted(known)
-    near = difflib.get_close_matches(name, names, n=3, cutoff=0.5) or (names if len(names) <= 12 else [])
+    near = difflib.get_close_matches(name, names, n=3, cutoff=0.5) or (names if len(names) <= 30 else [])
     hint = f"did you mean {' or '.join(near)}?" if near and len(near) <= 3 else f"known: {', '.join(near)}"
     return DfxError(f"unknown {kind} '{name}'; {hint}" if near else f"unknown {kind} '{name}'")

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
+import operator
 import time
 import weakref
 from collections import Counter, deque
 from collections.abc import Generator, Iterator
-from dataclasses import asdict, dataclass
 from types import TracebackType
 from typing import Any, Literal, Self
 
@@ -15,21 +14,22 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from dataengine.augment import Augment, Draws, augment_preset, draw
+from dataengine.augment import Augment, augment_preset
 from dataengine.backends import Decoded, Request, Setup, choose_backend, open_backend
 from dataengine.backends.cpu import Scratch, decode_sample
 from dataengine.backends.slices import usable_cpus
 from dataengine.batches import BadBudget, BadSample, BadSamples, Batch
-from dataengine.errors import DfxError, MediaError, StateError, unknown_name
+from dataengine.errors import DfxError, MediaError, StateError, StoreError
 from dataengine.fetch import Shards
 from dataengine.normalise import Normalise
-from dataengine.order import Order, Policy, counter_hash
+from dataengine.order import Policy
+from dataengine.parts import Part, Parts, labels_of, shards_at_once
+from dataengine.replacement import Replacements
 from dataengine.store import Rows
 
 Ints = npt.NDArray[np.int64]
 
-STATE_FORMAT = 1
-_PLANNED_AT_ONCE = 2048  # positions whose rows and draws are computed together: numpy is slow on short arrays
+STATE_FORMAT = 2
 
 
 class Loader:
@@ -51,16 +51,17 @@ class Loader:
     def __init__(
         self,
         rows: Rows,
-        labels: Ints,
+        labels: Ints | None = None,
         *,
         batch: int,
         mode: Literal["train", "eval"],
-        policy: Policy | None = None,
+        policy: str | Policy | None = None,
         augment: str | Augment = "none",
         size: int = 224,
         seed: int = 0,
-        rank: int = 0,
-        world_size: int = 1,
+        rank: int | None = None,
+        world_size: int | None = None,
+        gathered: bool = False,
         device: str | torch.device = "cpu",
         backend: str = "auto",
         threads: int | None = None,
@@ -70,63 +71,58 @@ class Loader:
         prefetch: int = 2,
         budget: BadBudget | None = None,
     ) -> None:
-        """`labels` int64, one a row. `policy` None: shuffled in training, sequential in evaluation. `threads` None:
-        as many as this process may use CPUs. `dtype` uint8: not normalised; else `mean` and `std` (of [0, 1]) are
-        taken off on the device. `prefetch`: batches that are worked on ahead."""
-        if mode not in ("train", "eval"):
-            raise unknown_name("mode", mode, ("train", "eval"))
-        if len(labels) != len(rows):
-            raise DfxError(f"{len(labels)} labels for {len(rows)} rows; give one a row")
-        if not 0 <= rank < world_size:
-            raise DfxError(f"rank {rank} is not within a world of {world_size}")
+        """`labels` int64, one a row; None: the index's own, 0 real and 1 fake. `batch` counts all ranks' samples.
+        `policy` None: shuffled in training, sequential in evaluation. `rank` and `world_size` None: those of
+        `torch.distributed`, or of torchrun. `gathered`: embeddings are gathered from all ranks, so that a group of
+        the policy may be spread over them. `threads` None: as many as this process may use CPUs. `dtype` uint8: not
+        normalised; else `mean` and `std` (of [0, 1]) are taken off on the device. `prefetch`: batches that are worked
+        on ahead."""
         threads = usable_cpus() if threads is None else threads
-        for name, value in (("batch", batch), ("size", size), ("prefetch", prefetch), ("threads", threads)):
+        for name, value in (("size", size), ("prefetch", prefetch), ("threads", threads)):
             if value < 1:
                 raise DfxError(f"{name} is {value}; give at least 1")
-        self._rows = rows
-        self._labels = np.asarray(labels, dtype=np.int64)
-        self._batch, self._train, self._seed = batch, mode == "train", seed
-        self._rank, self._world_size = rank, world_size
-        self._policy = policy or Policy(name="shuffled" if self._train else "sequential")
+        seed = operator.index(seed)  # numpy's integers are no JSON
+        self._rows, self._labels, self._seed = rows, labels_of(rows, labels), seed
         self._augment = augment_preset(augment) if isinstance(augment, str) else augment
-        self._order = Order(self._policy, rows, seed)
+        self._parts = Parts(
+            rows,
+            policy,
+            self._augment,
+            batch=batch,
+            mode=mode,
+            seed=seed,
+            rank=rank,
+            world_size=world_size,
+            gathered=gathered,
+        )
         self._epoch = self._position = 0
         self._complete = False  # the last batch of the epoch was handed out, here and not before a restore
-        if self._train:
-            self._check_batch()
-        self._widths, self._heights = (rows.column(side).astype(np.int64) for side in ("width", "height"))
-        self._device = torch.device(device)
+        self._device = _device_of(device)
         chosen, self.backend_reason = choose_backend(backend, self._device)
         self._size = size
         self._shards = Shards(rows)
+        self._shards.check_fits(shards_at_once(self._parts.policy))
         setup = Setup(
             read=self._shards.read,
             size=size,
             views=self._augment.views,
-            batch=math.ceil(batch / world_size),
+            batch=self._parts.size,
             threads=threads,
             prefetch=prefetch,
             device=self._device,
+            operations=self._augment.operations,
         )
         self._backend = open_backend(chosen, setup)
+        weakref.finalize(self, self._shards.close)  # at the interpreter's end before the threads are waited for
         shape = (setup.views, setup.batch, size, size, 3)
         self._normalise = Normalise(shape, mean=mean, std=std, dtype=dtype, device=self._device)
         self._bad = BadSamples(rows, budget or BadBudget())
-        self._classes: dict[int, Ints] = {}
+        self._replacements = Replacements(self._labels, seed)
         self._running: weakref.ref[Generator[Batch]] | None = None
         self.wait_s = 0.0
         """Seconds that `next` took in all: what the consumer waited for input."""
         self.fallbacks: Counter[str] = Counter()
         """Why batches went to the cpu path instead of the backend's own: reason -> batches."""
-
-    def _check_batch(self) -> None:
-        batch, ranks = self._batch, self._world_size
-        if batch % ranks:
-            near = max(ranks, round(batch / ranks) * ranks)
-            raise DfxError(f"a batch of {batch} cannot be divided among {ranks} ranks; take a batch of {near}")
-        length = self._order.length(0)
-        if length < batch:
-            raise DfxError(f"an epoch of {length} samples holds no batch of {batch}; take a batch of at most {length}")
 
     @property
     def backend(self) -> str:
@@ -140,8 +136,7 @@ class Loader:
 
     def __len__(self) -> int:
         """Batches in a whole epoch."""
-        length = self._order.length(self._epoch)
-        return length // self._batch if self._train else math.ceil(length / self._batch)
+        return self._parts.batches(self._epoch)
 
     def __iter__(self) -> Iterator[Batch]:
         self._stop()
@@ -160,7 +155,7 @@ class Loader:
     def set_epoch(self, epoch: int) -> None:
         """Go to the start of `epoch`; where that is the current one, the position stays (it may just be restored)."""
         if epoch != self._epoch:
-            self._go_to(epoch, 0)
+            self._go_to(operator.index(epoch), 0)
 
     def _go_to(self, epoch: int, position: int) -> None:
         self._stop()
@@ -169,8 +164,8 @@ class Loader:
     def close(self) -> None:
         """End the stream and its threads, and let go of the shards."""
         self._stop()
+        self._shards.close()  # first: a thread may be waiting for a download
         self._backend.close()
-        self._shards.close()
 
     def __enter__(self) -> Self:
         return self
@@ -179,8 +174,10 @@ class Loader:
         self.close()
 
     def state_dict(self) -> dict[str, Any]:
-        """Where the stream stands, as small JSON: the samples handed out count, not those worked on ahead."""
-        return {**self._stream_identity(), "epoch": self._epoch, "position": self._position}
+        """Where the stream stands, as small JSON: the samples handed out count, not those worked on ahead. After an
+        epoch's last batch that is the start of the next one."""
+        epoch, position = (self._epoch + 1, 0) if self._complete else (self._epoch, self._position)
+        return {**self._stream_identity(), "epoch": epoch, "position": position}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on where `state` was taken. World size, rank, threads and backend may differ; for the same global batches
@@ -189,14 +186,14 @@ class Loader:
             theirs = state.get(key)
             if theirs != ours:
                 raise StateError(
-                    f"the saved state is another stream's: its {key} is {theirs}, this loader's is {ours}; "
+                    f"the saved state is another stream's: '{key}' is {theirs} there and {ours} here; "
                     "make the loader as it was, or start anew without the state"
                 )
         epoch, position = state.get("epoch"), state.get("position")
         for name, value in (("epoch", epoch), ("position", position)):
             if not isinstance(value, int) or value < 0:
                 raise StateError(f"the saved state's {name} is {value}; the state is damaged, start anew without it")
-        length = self._order.length(int(state["epoch"]))
+        length = self._parts.length(int(state["epoch"]))
         if state["position"] > length:
             raise StateError(f"the saved state's position is {position} of {length}; start anew without it")
         self._go_to(int(state["epoch"]), int(state["position"]))
@@ -205,21 +202,21 @@ class Loader:
         return {
             "format": STATE_FORMAT,
             **self._rows.identity(),
-            "policy": asdict(self._policy),
+            "policy": str(self._parts.policy),
             "augment": self._augment.digest,
             "seed": self._seed,
         }
 
     def _stream(self) -> Generator[Batch]:
-        plans: deque[_Plan] = deque()
-        length = self._order.length(self._epoch)
-        stop = length - self._batch + 1 if self._train else length
+        handed_in: deque[Part] = deque()
+        stop = self._parts.stop(self._epoch)
 
         def requests() -> Iterator[Request]:
-            for plan in self._plans(stop, length):
-                plans.append(plan)
-                yield plan.request
+            for part in self._parts(self._epoch, self._position):
+                handed_in.append(part)
+                yield part.request
 
+        self._shards.follow(rows for _, _, rows in self._parts.rows(self._epoch, self._position))
         results = self._backend.stream(requests())
         try:
             while True:
@@ -227,52 +224,33 @@ class Loader:
                 decoded = next(results, None)
                 if decoded is None:
                     break
-                plan = plans.popleft()
-                batch = self._finish(plan, decoded)
-                self._position, self._complete = plan.end, plan.end >= stop
+                part = handed_in.popleft()
+                batch = self._finish(part, decoded)
+                self._position, self._complete = part.end, part.end >= stop
                 self.wait_s += time.perf_counter() - began
                 yield batch
         finally:
             results.close()
         self._epoch, self._position, self._complete = self._epoch + 1, 0, False
 
-    def _plans(self, stop: int, length: int) -> Iterator[_Plan]:
-        """This rank's parts of the global batches that begin before position `stop`."""
-        epoch, part = self._epoch, math.ceil(self._batch / self._world_size)
-        within = np.arange(self._rank * part, (self._rank + 1) * part, dtype=np.int64)
-        starts = np.arange(self._position, stop, self._batch, dtype=np.int64)
-        at_once = max(1, _PLANNED_AT_ONCE // part)
-        for first in range(0, len(starts), at_once):
-            chunk = starts[first : first + at_once, None]
-            positions = chunk + within
-            real = (within < self._batch) & (positions < length)
-            rows = np.full(positions.shape, -1, dtype=np.int64)
-            rows[real] = self._order.rows(positions[real], epoch)
-            draws = self._draw(epoch, positions.reshape(-1), rows.reshape(-1))
-            for i, start in enumerate(chunk[:, 0].tolist()):
-                request = Request(rows[i], draws.part(slice(i * part, (i + 1) * part)))
-                yield _Plan(epoch, positions[i], request, start + self._batch)
-
-    def _draw(self, epoch: int, positions: Ints, rows: Ints) -> Draws:
-        views = np.arange(self._augment.views, dtype=np.int64)[:, None]
-        return draw(self._augment, self._seed, epoch, positions, views, self._widths[rows], self._heights[rows])
-
-    def _finish(self, plan: _Plan, decoded: Decoded) -> Batch:
+    def _finish(self, part: Part, decoded: Decoded) -> Batch:
         if decoded.fallback:
             self.fallbacks[decoded.fallback] += 1
-        rows = plan.request.rows.copy()
+        rows = part.request.rows.copy()
         valid = rows >= 0
         images = decoded.images.to(self._device, non_blocking=True)
-        failed = dict(decoded.failures)
-        for i in np.flatnonzero(valid).tolist():
-            if i not in failed:
+        last = -1
+        for i, reason in decoded.failures:
+            if valid[last + 1 : i].any():
                 self._bad.good()
-                continue
-            self._bad.add(int(rows[i]), failed[i])
-            valid[i] = self._train
-            if self._train:
-                rows[i], pixels = self._replace(plan, i)
+            last = i
+            self._bad.add(int(rows[i]), reason)
+            valid[i] = self._parts.train
+            if self._parts.train:
+                rows[i], pixels = self._replace(part, i)
                 images[:, i] = torch.from_numpy(pixels).to(self._device)
+        if valid[last + 1 :].any():
+            self._bad.good()
         images = self._normalise(images).permute(0, 1, 4, 2, 3)
         if not valid.all():
             images[:, torch.from_numpy(~valid).to(self._device)] = 0
@@ -284,32 +262,26 @@ class Loader:
             torch.from_numpy(valid),
         )
 
-    def _replace(self, plan: _Plan, i: int) -> tuple[int, npt.NDArray[np.uint8]]:
+    def _replace(self, part: Part, i: int) -> tuple[int, npt.NDArray[np.uint8]]:
         """Another sample of the class of the bad one at place `i`: its row and its pixels (V, size, size, 3)."""
-        label = int(self._labels[plan.request.rows[i]])
-        if label not in self._classes:
-            self._classes[label] = np.flatnonzero(self._labels == label)
-        candidates = self._classes[label]
-        position = plan.positions[i : i + 1]
+        position = part.positions[i : i + 1]
         pixels = np.empty((self._augment.views, self._size, self._size, 3), dtype=np.uint8)
-        attempt = 0
-        while True:  # the budget ends it, where no sample of the class can be read
-            attempt += 1
-            drawn = counter_hash(self._seed, plan.epoch, position, attempt) % np.uint64(len(candidates))
-            rows = candidates[drawn.astype(np.int64)]
+        for row in self._replacements.of(int(part.request.rows[i]), part.epoch, int(position[0])):
+            draws = self._parts.draw(part.epoch, position, np.array([row]))
             try:
-                data = self._shards.read(int(rows[0]))
-                decode_sample(data, self._draw(plan.epoch, position, rows), 0, pixels, Scratch())
+                decode_sample(self._shards.read(row), draws, 0, pixels, Scratch())
             except MediaError as error:
-                self._bad.add(int(rows[0]), str(error))
+                self._bad.add(row, str(error))  # raises past the budget
             else:
-                return int(rows[0]), pixels
+                return row, pixels
+        raise StoreError("no sample of the selection can be read; see `dfx info STORE --verify`")
 
 
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    epoch: int
-    positions: Ints
-    request: Request
-    end: int
-    """Position of the next global batch."""
+def _device_of(device: str | torch.device) -> torch.device:
+    try:
+        chosen = torch.device(device)
+    except RuntimeError:
+        raise DfxError(f"'{device}' is no device; give cpu, cuda or cuda:N") from None
+    if chosen.type == "cuda" and (chosen.index or 0) >= torch.cuda.device_count():
+        raise DfxError(f"device {chosen} is not there ({torch.cuda.device_count()} GPUs found); give device='cpu'")
+    return chosen

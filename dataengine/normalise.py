@@ -24,9 +24,12 @@ class Normalise:
         dtype: torch.dtype,
         device: torch.device,
     ) -> None:
-        """`shape` is (V, B, H, W, 3). Raises DfxError for a dtype that is none of DTYPES."""
+        """`shape` is (V, B, H, W, 3). Raises DfxError for a dtype that is none of DTYPES, and constants that are not
+        three numbers each, or whose std is not above 0."""
         if dtype not in DTYPES:
             raise DfxError(f"dtype {dtype} is none of {', '.join(map(str, DTYPES))}")
+        if len(mean) != 3 or len(std) != 3 or min(std) <= 0:
+            raise DfxError(f"mean {tuple(mean)} and std {tuple(std)} are not three numbers each, std above 0")
         self._dtype = dtype
         # Constants for a whole row of pixels: torch is several times slower broadcasting over three channels alone.
         self._scale = torch.tensor([1 / (255 * s) for s in std], device=device).repeat(shape[-2])

@@ -1,14 +1,14 @@
 """A finished store (format 1): open, select, verify.
 
-A store is a folder of tars with DALI indexes, and Parquet tables beside them; `dataset.json` is written last, so a
-folder that has one is whole.
+A store is a folder, here or behind a URL, of tars with DALI indexes, and Parquet tables beside them; `dataset.json` is
+written last, so a folder that has one is whole.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import re
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,65 +20,33 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from dataengine import place
+from dataengine.cache import Content
 from dataengine.errors import StoreError, unknown_name
+from dataengine.place import Place, how_to_mend, place_of
 from dataengine.records import FORMAT, INDEX_SCHEMA, SPLITS
+from dataengine.refs import StoreRef as StoreRef
+from dataengine.refs import parse_ref as parse_ref
 
 DATASET_FILE = "dataset.json"
-_META = ("layout", "settings", "split_origin", "fingerprint", "shards_digest", "notes", "leaks", "shared_identities")
+_META = (
+    *("layout", "settings", "split_origin", "fingerprint", "shards_digest", "tables", "notes", "leaks"),
+    "shared_identities",
+)
 INDEX_FILE, CLIPS_FILE, SHARDS_FILE = "index.parquet", "clips.parquet", "shards.parquet"
-
-
-@dataclass(frozen=True, slots=True)
-class StoreRef:
-    """A store and a selection of its rows, written `PATH@column=value,value@column=value`."""
-
-    path: str
-    where: tuple[tuple[str, tuple[str, ...]], ...] = ()
-
-    def __str__(self) -> str:
-        return self.path + self.selection
-
-    @property
-    def selection(self) -> str:
-        """The selection alone, "" for all rows."""
-        return "".join(f"@{column}={','.join(values)}" for column, values in self.where)
-
-
-def parse_ref(text: str) -> StoreRef:
-    """Read `shards/ff++@method=real,Face2Face@split=train`; the order of columns and values does not matter.
-
-    Raises StoreError for an unknown column or a selection without values.
-    """
-    # A folder's name may hold an '@' too: a selection begins at one that a column of the index follows.
-    begin = re.search(rf"@(?:{'|'.join(INDEX_SCHEMA.names)})=", text)
-    path, parts = (text[: begin.start()], text[begin.start() + 1 :].split("@")) if begin else (text, [])
-    if stray := re.search(r"@(\w+)=[^/]*$", path):
-        raise unknown_name("column in a store reference", stray[1], INDEX_SCHEMA.names)
-    where = {}
-    for part in parts:
-        column, _, listed = part.partition("=")
-        values = tuple(sorted({value.strip() for value in listed.split(",") if value.strip()}))
-        if not path or not values:
-            raise StoreError(f"'{text}' is no store reference; write PATH@column=value,value")
-        if column not in INDEX_SCHEMA.names:
-            raise unknown_name("column in a store reference", column, INDEX_SCHEMA.names)
-        if column in where:
-            raise StoreError(f"'{text}' selects by '{column}' twice; write its values once, separated by commas")
-        where[column] = values
-    return StoreRef(path, tuple(sorted(where.items())))
 
 
 @dataclass(frozen=True, slots=True)
 class Store:
     """An opened store; its tables are read on demand."""
 
-    root: Path
+    root: Place
     meta: dict[str, Any]
     """dataset.json."""
 
     @property
     def name(self) -> str:
-        """The folder's name."""
+        """The folder's name, here or at the end of the URL's path."""
         return self.root.resolve().name
 
     @property
@@ -93,48 +61,51 @@ class Store:
 
     def index(self) -> pa.Table:
         """One row a sample, INDEX_SCHEMA."""
-        index = _read(self.root / INDEX_FILE)
+        index = self._table(INDEX_FILE)
         if not index.schema.equals(INDEX_SCHEMA):
             raise StoreError(f"{self.root / INDEX_FILE} has other columns than an index; convert the dataset again")
         return index
 
     def clips(self) -> pa.Table:
         """One row a source clip, failed ones too, CLIPS_SCHEMA."""
-        return _read(self.root / CLIPS_FILE)
+        return self._table(CLIPS_FILE)
 
     def shards(self) -> pa.Table:
         """One row a tar, SHARDS_SCHEMA."""
-        return _read(self.root / SHARDS_FILE)
+        return self._table(SHARDS_FILE)
 
-    def shard_path(self, shard: str) -> Path:
+    def contents(self) -> dict[str, Content]:
+        """Length and sha256 of each file that a reader needs beside dataset.json, by name: the tables, the tars."""
+        shards = {row["shard"]: Content(row["bytes"], row["sha256"]) for row in self.shards().to_pylist()}
+        return {name: Content(**content) for name, content in self.meta["tables"].items()} | shards
+
+    def shard_path(self, shard: str) -> Place:
         """Where a tar lies."""
         return self.root / shard
 
-
-def _read(path: Path) -> pa.Table:
-    try:
-        return pq.read_table(path)
-    except FileNotFoundError:
-        raise StoreError(f"{path} is missing; run the store's `dfx shard` command again to restore it") from None
-    except (pa.ArrowInvalid, OSError) as error:
-        reason = str(error).splitlines()[0]
-        raise StoreError(f"{path} is damaged ({reason}); delete the store and convert it again") from None
+    def _table(self, name: str) -> pa.Table:
+        path = self.root / name
+        try:
+            with os.fdopen(place.open_file(path, Content(**self.meta["tables"][name])), "rb") as stream:
+                return pq.read_table(stream)
+        except FileNotFoundError:
+            raise StoreError(f"{path} is missing; {how_to_mend(path, missing=True)}") from None
+        except (pa.ArrowInvalid, OSError) as error:
+            reason = str(error).splitlines()[0]
+            raise StoreError(f"{path} is damaged ({reason}); delete the store and convert it again") from None
 
 
 def open_store(path: str | Path) -> Store:
     """Open a finished store, looking at its metadata and that every tar is there in full length.
 
-    Raises StoreError where it is missing, unfinished, of another format, or lacks a tar or a part of one.
+    Raises StoreError where it is missing, unfinished, of another format, or lacks a tar or a part of one; and where a
+    URL carries credentials, or cannot be read for as long as `remote.PATIENCE` lasts.
     """
-    root = Path(path)
-    if not root.is_dir():
-        raise StoreError(f"no store at {root}; convert a dataset with `dfx shard NAME --out {root}`")
+    root = place_of(path)
     try:
-        meta = json.loads((root / DATASET_FILE).read_text())
-    except FileNotFoundError:
-        unfinished = (root / ".parts").exists()
-        what = "is not finished; run its `dfx shard` command again" if unfinished else "is no store (no dataset.json)"
-        raise StoreError(f"{root} {what}") from None
+        meta = json.loads((root / DATASET_FILE).read_bytes())
+    except (FileNotFoundError, NotADirectoryError):
+        raise _no_store(root) from None
     except (json.JSONDecodeError, UnicodeDecodeError, OSError):
         raise StoreError(f"{root / DATASET_FILE} is damaged; convert the dataset again") from None
     if not isinstance(meta, dict) or meta.get("format") != FORMAT:
@@ -143,31 +114,43 @@ def open_store(path: str | Path) -> Store:
     if absent := [name for name in _META if name not in meta]:
         raise StoreError(f"{root / DATASET_FILE} is damaged: it has no {', '.join(absent)}; convert the dataset again")
     store = Store(root, meta)
-    for shard in store.shards().to_pylist():
-        _check_length(store.shard_path(shard["shard"]), shard["bytes"])
+    sizes = place.sizes(root)
+    for shard, content in store.contents().items():
+        file, found = store.shard_path(shard), sizes.get(shard)
+        if found is None:
+            raise StoreError(f"{file} is missing; {how_to_mend(file, missing=True)}")
+        if found != content.bytes:
+            what = f"{found} bytes instead of {content.bytes}"
+            raise StoreError(f"{file} is damaged ({what}); {how_to_mend(file)}")
     return store
 
 
-def _check_length(path: Path, expected: int) -> None:
-    try:
-        found = path.stat().st_size
-    except FileNotFoundError:
-        raise StoreError(f"{path} is missing; run the store's `dfx shard` command again to write it anew") from None
-    if found != expected:
-        raise StoreError(
-            f"{path} is damaged ({found} bytes instead of {expected}); delete it and run the store's `dfx shard` "
-            "command again to write it anew"
-        )
+def _no_store(root: Place) -> StoreError:
+    if not root.is_dir():
+        if place.is_remote(root):
+            return StoreError(
+                f"no store at {root}; check the bucket and the path: a store is uploaded as a whole folder"
+            )
+        return StoreError(f"no store at {root}; convert a dataset with `dfx shard NAME --out FOLDER`")
+    if (root / ".parts").exists():
+        return StoreError(f"{root} is not finished; run its `dfx shard` command again")
+    return StoreError(f"{root} is no store (no dataset.json)")
 
 
-def verify(store: Store, *, on_shard: Callable[[str], None] | None = None) -> list[str]:
-    """Read every tar in full; the names of those whose sha256 is not the recorded one."""
+def verify(store: Store, *, on_file: Callable[[str], None] | None = None) -> list[str]:
+    """Read the tables and every tar in full; the names of those whose sha256 is not the recorded one.
+
+    A remote store is read past the cache: what counts is what lies there.
+    """
     damaged = []
-    for shard in store.shards().to_pylist():
-        if file_sha256(store.shard_path(shard["shard"])) != shard["sha256"]:
-            damaged.append(shard["shard"])
-        if on_shard:
-            on_shard(shard["shard"])
+    for name, content in store.contents().items():
+        digest = hashlib.sha256()
+        for data in place.chunks(store.root / name):
+            digest.update(data)
+        if digest.hexdigest() != content.sha256:
+            damaged.append(name)
+        if on_file:
+            on_file(name)
     return damaged
 
 
@@ -202,8 +185,10 @@ class Rows:
 
     refs: tuple[StoreRef, ...]
     stores: tuple[Store, ...]
-    shard_files: tuple[Path, ...]
+    shard_files: tuple[Place, ...]
     """Every tar that the rows may lie in."""
+    shard_contents: tuple[Content, ...]
+    """Length and sha256 of each."""
     table: pa.Table
     """INDEX_SCHEMA's columns, `store` (int32, into `stores`) and `shard_file` (int32, into `shard_files`)."""
 
@@ -214,6 +199,11 @@ class Rows:
     def fingerprints(self) -> tuple[str, ...]:
         """Of the stores, in their order."""
         return tuple(store.fingerprint for store in self.stores)
+
+    def shard_sizes(self) -> npt.NDArray[np.int64]:
+        """Rows in each of `shard_files`; they stand one after the other, shard by shard."""
+        sizes: npt.NDArray[np.int64] = np.bincount(self.column("shard_file"), minlength=len(self.shard_files))
+        return sizes
 
     def identity(self) -> dict[str, list[str]]:
         """What makes two `Rows` the same stream, as JSON: the stores' contents, their shards, the selections."""
@@ -240,13 +230,13 @@ class Rows:
             encoded = encoded.combine_chunks()
         values = encoded.dictionary.to_pylist()
         names = sorted(values)
-        place = {value: i for i, value in enumerate(names)}
-        ranks = np.array([place[value] for value in values], dtype=np.int64)
+        order = {value: i for i, value in enumerate(names)}
+        ranks = np.array([order[value] for value in values], dtype=np.int64)
         codes = encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
         return ranks[codes] if len(ranks) else codes, names
 
 
-def select(refs: Sequence[str | StoreRef], *, split: str | None = None) -> Rows:
+def select(refs: str | StoreRef | Sequence[str | StoreRef], *, split: str | None = None) -> Rows:
     """Open stores and select their rows.
 
     `split` is added to every reference that names none; with neither, the split `none` is left out. Raises
@@ -256,7 +246,7 @@ def select(refs: Sequence[str | StoreRef], *, split: str | None = None) -> Rows:
     if split is not None and split not in SPLITS:
         raise unknown_name("split", split, SPLITS)
     chosen: list[StoreRef] = []
-    for ref in refs:
+    for ref in (refs,) if isinstance(refs, str | StoreRef) else refs:
         parsed = parse_ref(ref) if isinstance(ref, str) else ref
         if split and "split" not in dict(parsed.where):
             parsed = StoreRef(parsed.path, tuple(sorted((*parsed.where, ("split", (split,))))))
@@ -267,45 +257,48 @@ def select(refs: Sequence[str | StoreRef], *, split: str | None = None) -> Rows:
         raise StoreError("no store was given; name at least one, such as shards/ff++")
     stores: list[Store] = []
     tables: list[pa.Table] = []
-    shard_files: list[Path] = []
+    shard_files: list[Place] = []
+    shard_contents: list[Content] = []
     for number, ref in enumerate(chosen):
         store = open_store(ref.path)
         table = _where(store, ref)
         names = sorted(set(table.column("shard").to_pylist()))
-        place = {name: len(shard_files) + i for i, name in enumerate(names)}
+        contents = store.contents()
+        position = {name: len(shard_files) + i for i, name in enumerate(names)}
         shard_files.extend(store.shard_path(name) for name in names)
-        files = np.array([place[name] for name in table.column("shard").to_pylist()], dtype=np.int32)
+        shard_contents.extend(contents[name] for name in names)
+        files = np.array([position[name] for name in table.column("shard").to_pylist()], dtype=np.int32)
         table = table.append_column("store", pa.array(np.full(table.num_rows, number, dtype=np.int32)))
         tables.append(table.append_column("shard_file", pa.array(files)))
         stores.append(store)
-    _check_distinct(chosen, tables)
-    return Rows(tuple(chosen), tuple(stores), tuple(shard_files), pa.concat_tables(tables).combine_chunks())
+    _check_distinct(chosen, stores, tables)
+    table = pa.concat_tables(tables).combine_chunks()
+    return Rows(tuple(chosen), tuple(stores), tuple(shard_files), tuple(shard_contents), table)
 
 
-def _check_distinct(refs: list[StoreRef], tables: list[pa.Table]) -> None:
+def _check_distinct(refs: list[StoreRef], stores: list[Store], tables: list[pa.Table]) -> None:
     """No sample counts twice, and no clip is put together from two stores' frames."""
-    held: dict[str, tuple[StoreRef, str]] = {}
-    for ref, table in zip(refs, tables, strict=True):
-        root = str(Path(ref.path).resolve())
+    held: dict[str, tuple[StoreRef, Store]] = {}
+    for ref, store, table in zip(refs, stores, tables, strict=True):
         for clip in pc.unique(table["clip"]).to_pylist():
-            first, at = held.setdefault(clip, (ref, root))
-            if at != root:
-                raise StoreError(
-                    f"{first} and {ref} both hold the clip {clip}; leave one out, or convert it under another --name"
-                )
+            first, holder = held.setdefault(clip, (ref, store))
+            if holder.root.resolve() != store.root.resolve():
+                named = all(one.meta["layout"] == "folder" for one in (holder, store))
+                remedy = "leave one out" + (", or convert it under another --name" if named else "")
+                raise StoreError(f"{first} and {ref} both hold the clip {clip}; {remedy}")
     keys = [key for table in tables for key in table["key"].to_pylist()] if len(tables) > 1 else []
     if len(keys) != len(set(keys)):
         raise StoreError(f"{' and '.join(map(str, refs))} hold samples in common; select disjoint parts")
 
 
 def _where(store: Store, ref: StoreRef) -> pa.Table:
-    table = store.index()
+    table = index = store.index()
     named = dict(ref.where)
     if "split" not in named:
         table = table.filter(pc.not_equal(table.column("split"), "none"))
     for column, values in ref.where:
         as_text = table.column(column).cast(pa.string())
-        there = sorted(set(store.index().column(column).cast(pa.string()).drop_null().to_pylist()))
+        there = sorted(set(index.column(column).cast(pa.string()).drop_null().to_pylist()))
         for value in values:
             if value not in there:
                 raise StoreError(f"{ref}: {unknown_name(column, value, there)}")

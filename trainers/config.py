@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
 from typing import Any
 
 from dataengine.errors import DfxError, unknown_name
+from dataengine.order import Balanced, Groups, Mixed, Policy, parse_policy
 from trainers.taxonomy import TASKS
 
 LOSSES = ("ce", "ce+supcon")
 """ce: cross-entropy. ce+supcon: and supervised contrastive (Khosla et al., NeurIPS 2020) on a projection."""
 
 CLASS_WEIGHTS = ("none", "balanced")
-POLICIES = ("balanced", "shuffled")
 AMP = ("auto", "off", "bf16", "fp16")
 BACKENDS = ("auto", "cpu", "dali")
 
@@ -44,13 +45,15 @@ class TrainConfig:
     """`balanced` weighs each class by rows / (classes * rows of the class). It goes with the policy `shuffled`:
     `balanced` batches have evened the classes out already."""
     policy: str = "balanced"
-    """balanced: every batch holds each class equally often (models are selected by balanced accuracy, and contrastive
-    terms need every class). shuffled: each row once an epoch."""
+    """The order of an epoch, as `dataengine.order.parse_policy` reads it. balanced: every batch holds each class
+    equally often (models are selected by balanced accuracy, and contrastive terms need every class). shuffled: each
+    row once an epoch."""
     frames_per_clip: int | None = None
     """Frames of a clip an epoch, other ones each epoch; None: all. Neighbouring frames hardly differ: 8 of 32 give
     epochs of a quarter of the time and nearly the same variety."""
     augment: str = "crop"
-    """An augmentation preset (`dataengine/augment.py`). Random crop and flip leave forensic traces alone."""
+    """A name that `dataengine.augment.augment_preset` knows, or a TOML file. Random crop and flip leave forensic traces
+    alone."""
     size: int | None = None
     """Side of the input in pixels; None: what the backbone was made for."""
     epochs: int = 10
@@ -80,6 +83,8 @@ class TrainConfig:
         if isinstance(self.data, str):
             raise DfxError(f"data is the text '{self.data}'; give a list of store references")
         object.__setattr__(self, "data", tuple(self.data))
+        if self.augment.endswith(".toml"):  # a trial has another current folder
+            object.__setattr__(self, "augment", str(Path(self.augment).absolute()))
         if not self.data:
             raise DfxError("no store to train on; give at least one, such as --data shards/ff++")
         for text in self.data:
@@ -88,15 +93,16 @@ class TrainConfig:
         loss_terms(self.loss)
         _one_of("task", self.task, TASKS)
         _one_of("class weights", self.class_weights, CLASS_WEIGHTS)
-        _one_of("training policy", self.policy, POLICIES)
         _one_of("amp mode", self.amp, AMP)
         _one_of("loader backend", self.backend, BACKENDS)
-        if self.class_weights == "balanced" and self.policy == "balanced":
-            raise DfxError("balanced class weights on balanced batches count twice; add --policy shuffled")
         for name in ("epochs", "batch", "size", "frames_per_clip", "patience", "threads"):
             value = getattr(self, name)
             if value is not None and (not isinstance(value, int) or value < 1):
                 raise DfxError(f"{name} is {value}; give a whole number of at least 1")
+        order = self.order
+        evened_out = order.within if isinstance(order, Mixed) else order
+        if self.class_weights == "balanced" and isinstance(evened_out, Balanced | Groups):
+            raise DfxError("balanced class weights on balanced batches count twice; add --policy shuffled")
         if not isinstance(self.seed, int) or not 0 <= self.seed < 2**32:
             raise DfxError(f"seed is {self.seed}; give a whole number from 0 to {2**32 - 1}")
         for name in ("lr", "temperature"):
@@ -122,9 +128,17 @@ class TrainConfig:
         return cls(**settings)
 
     @property
-    def balanced_by(self) -> str:
-        """The index column whose values the policy `balanced` evens out."""
-        return "label" if self.task == "detection" else "method"
+    def order(self) -> Policy:
+        """The policy, by the task's classes where its text names no others."""
+        policy = parse_policy(self.policy, by=("label",) if self.task == "detection" else ("method",))
+        if self.frames_per_clip is None:
+            return policy
+        if policy.frames_per_clip not in (None, self.frames_per_clip):
+            raise DfxError(
+                f"frames_per_clip is {self.frames_per_clip}, and {policy.frames_per_clip} in the policy "
+                f"'{self.policy}'; give it once"
+            )
+        return replace(policy, frames_per_clip=self.frames_per_clip)
 
 
 def loss_terms(loss: str) -> tuple[str, ...]:

@@ -157,7 +157,7 @@ def _to_resume(config: TrainConfig, run: Path, *, resume: bool) -> bool:
         return False
     if not resume:
         if finished:
-            raise StateError(f"{run} holds a finished run; choose another --name, or read it with --resume")
+            raise StateError(f"{run} holds a finished run; choose another --name, or see it with --resume")
         raise StateError(f"{run} holds a run that was stopped; go on with --resume, or choose another --name")
     ours = config.as_dict()
     for name, value in saved["train"].items():

@@ -120,6 +120,8 @@ def predict_rows(
         batch=batch,
         mode="eval",
         size=size,
+        rank=0,
+        world_size=1,
         mean=mean,
         std=std,
         device=where,

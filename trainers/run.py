@@ -6,12 +6,14 @@ import importlib.metadata
 import json
 import platform
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dataengine.augment import augment_preset
 from dataengine.errors import StateError
+from dataengine.place import place_of
 from dataengine.store import Rows, parse_ref
 from dataengine.version import VERSION
 from trainers.config import TrainConfig
@@ -162,6 +164,7 @@ def describe(config: TrainConfig, taxonomy: Taxonomy, train: Rows, val: Rows, mo
         "versions": versions_here(),
         "created": now(),
         "train": config.as_dict(),
+        "augment": augment_preset(config.augment).settings,
         "taxonomy": taxonomy.as_dict(),
         "sources": sources,
         "model": model,
@@ -169,9 +172,17 @@ def describe(config: TrainConfig, taxonomy: Taxonomy, train: Rows, val: Rows, mo
 
 
 def default_name(config: TrainConfig) -> str:
-    """A run's name from what tells it apart: `attribution-ff++-c23-tf_efficientnetv2_b0-ce+supcon-s0`."""
-    stores = "+".join(Path(ref.path).name + ref.selection.replace("@", "-") for ref in map(parse_ref, config.data))
-    return f"{config.task}-{stores}-{config.model}-{config.loss}-s{config.seed}".replace("/", "_")
+    """A run's name from what tells it apart: `attribution-ff++-c23-tf_efficientnetv2_b0-ce+supcon-s0`.
+
+    A policy or an augmentation that is not the default one stands in it too.
+    """
+    stores = "+".join(place_of(ref.path).name + ref.selection.replace("@", "-") for ref in map(parse_ref, config.data))
+    augment = Path(config.augment).stem if config.augment.endswith(".toml") else config.augment
+    default = {field.name: field.default for field in fields(TrainConfig)}
+    given = {"policy": config.policy, "augment": augment}
+    others = [value for name, value in given.items() if value != default[name]]
+    parts = [config.task, stores, config.model, config.loss, *others, f"s{config.seed}"]
+    return "-".join(parts).replace("/", "_").replace(":", "_")
 
 
 def versions_here() -> dict[str, str]:

@@ -6,7 +6,7 @@ import math
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
 from typing import Any, Self
@@ -16,11 +16,10 @@ import pyarrow as pa
 import torch
 from torch import Tensor, nn
 
-from dataengine.augment import Augment, augment_preset
+from dataengine.augment import augment_preset
 from dataengine.batches import Batch
 from dataengine.errors import DfxError
 from dataengine.loader import Loader
-from dataengine.order import Policy
 from dataengine.store import Rows
 from trainers.checkpoint import generator_states, restore_generators
 from trainers.config import TrainConfig
@@ -29,6 +28,7 @@ from trainers.metrics import clip_table, score, selection_metric
 from trainers.models.backbones import build, input_spec
 from trainers.optimise import amp_dtype, learning_rate, parameter_groups
 from trainers.predict import pick_device, predict_rows, unreadable
+from trainers.stream import train_loader
 from trainers.taxonomy import Taxonomy
 
 
@@ -93,21 +93,7 @@ class Training:
             parameter_groups([self.model, self.objective], config.weight_decay), lr=config.lr
         )
         self._scaler = torch.amp.GradScaler(self._device.type, enabled=self._amp == torch.float16)
-        self._loader = Loader(
-            train,
-            labels,
-            batch=config.batch,
-            mode="train",
-            policy=Policy(name=config.policy, by=config.balanced_by, frames_per_clip=config.frames_per_clip),  # type: ignore[arg-type]
-            augment=two_views(augment) if self.objective.contrastive else augment,
-            size=self.spec.size,
-            seed=config.seed,
-            device=self._device,
-            backend=config.backend,
-            threads=config.threads,
-            mean=self.spec.mean,
-            std=self.spec.std,
-        )
+        self._loader = train_loader(config, taxonomy, train, augment)
         self.num_steps = config.epochs * len(self._loader)
         self.step = 0
         """Steps taken."""
@@ -138,7 +124,7 @@ class Training:
         meter = _Meter(self._loader)
         late: Callable[[], None] | None = None
         for batch in self._loader:
-            total, terms = self._train_on(batch)
+            total, terms = self.train_on(batch)
             meter.num_images += len(batch.labels)
             if late is not None:  # reading a loss at once would leave the GPU without work
                 late()
@@ -156,7 +142,8 @@ class Training:
             input_wait=meter.input_wait(),
         )
 
-    def _train_on(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+    def train_on(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        """One step on a batch of the loader's: the loss and its detached terms. A GPU may still be at work on it."""
         for group in self._optimizer.param_groups:
             group["lr"] = self._lr(self.step)
         images, labels = batch.images, batch.labels
@@ -302,12 +289,6 @@ class _Meter:
 
     def input_wait(self) -> float:
         return min((self._loader.wait_s - self._waited) / max(time.perf_counter() - self._start, 1e-9), 1.0)
-
-
-def two_views(augment: Augment) -> Augment:
-    """The augmentation drawn twice a sample. One that draws nothing stays: its two views would be one image."""
-    draws = augment.crop_scale is not None or augment.flip > 0
-    return replace(augment, views=2) if draws and augment.views == 1 else augment
 
 
 def cross_entropy(predictions: pa.Table, taxonomy: Taxonomy, rows: Rows) -> float:

@@ -56,10 +56,12 @@ class Setup:
     prefetch: int
     """Batches that are worked on beyond the one that is waited for."""
     device: torch.device
+    operations: frozenset[str] = frozenset()
+    """Those of `dataengine.augment.OPERATIONS` that may be drawn."""
 
 
 class Backend(Protocol):
-    """Decodes, crops, scales and flips; it judges nothing and draws nothing."""
+    """Decodes, crops, scales, flips and edits as it is told; it draws nothing."""
 
     name: str
 

@@ -12,16 +12,15 @@ import numpy.typing as npt
 import simplejpeg
 import torch
 
-from dataengine.augment import Draws
+from dataengine.augment import Draws, Edits
 from dataengine.backends import Decoded, Request, Setup
+from dataengine.backends.headers import JPEG, check_size, jpeg_size
+from dataengine.backends.operations_cpu import edit
 from dataengine.backends.slices import SlicePool
 from dataengine.buffers import Buffers
 from dataengine.errors import MediaError
 
 Pixels = npt.NDArray[np.uint8]
-
-JPEG = b"\xff\xd8"
-"""How a JPEG begins."""
 
 
 class CpuBackend:
@@ -54,25 +53,26 @@ class CpuBackend:
     def _decode(self, request: Request, images: torch.Tensor, part: range) -> list[tuple[int, str]]:
         scratch: Scratch = self._local.__dict__.setdefault("scratch", Scratch())
         out: Pixels = images.numpy()
-        failures = []
-        for i in part:
-            row = int(request.rows[i])
+        read, draws, failures = self._setup.read, request.draws, []
+        whole = slice(part.start, part.stop)
+        for i, row, places in zip(part, request.rows[whole].tolist(), _places(draws, whole), strict=True):
             if row >= 0:
                 try:
-                    decode_sample(self._setup.read(row), request.draws, i, out[:, i], scratch)
+                    _decode_at(read(row), places, draws.edits, i, out[:, i], scratch)
                 except MediaError as error:
                     failures.append((i, str(error)))
         return failures
 
 
 class Scratch:
-    """One thread's buffer for a decoded image; it grows to the largest that was seen."""
+    """One thread's buffers; they grow to the largest image that was seen."""
 
     def __init__(self) -> None:
         self._buffer = np.empty(0, dtype=np.uint8)
+        self._spare = np.empty((0, 0, 3), dtype=np.uint8)
 
     def of(self, num_bytes: int) -> Pixels:
-        """A buffer of at least so many bytes.
+        """A buffer of at least so many bytes, for a decoded image.
 
         It begins off the 32-byte grid: where rows lie on it, libjpeg-turbo writes past the caches, and decoding and
         scaling a 256 px image together take a tenth longer (measured).
@@ -82,6 +82,12 @@ class Scratch:
             self._buffer = memory[(16 - memory.ctypes.data) % 32 :][:num_bytes]
         return self._buffer
 
+    def spare(self, size: int) -> Pixels:
+        """A second image (size, size, 3), for what cannot be done in place."""
+        if len(self._spare) != size:
+            self._spare = np.empty((size, size, 3), dtype=np.uint8)
+        return self._spare
+
 
 def decode_image(data: memoryview, scratch: Scratch) -> Pixels:
     """RGB pixels (height, width, 3), uint8, as stored (an orientation tag is not followed).
@@ -89,13 +95,59 @@ def decode_image(data: memoryview, scratch: Scratch) -> Pixels:
     The array may lie in `scratch`: it holds until the next call. JPEG is decoded strictly, so that damage raises
     MediaError instead of giving grey blocks.
     """
+    return _decode_jpeg(data, *jpeg_size(data), scratch) if data[:2] == JPEG else _decode_other(data)
+
+
+def decode_sample(data: memoryview, draws: Draws, i: int, out: Pixels, scratch: Scratch) -> None:
+    """Decode the sample at place `i` of a batch and write its views to `out` (V, size, size, 3).
+
+    Raises MediaError where it cannot be decoded, or has not the size that the index says.
+    """
+    (places,) = _places(draws, slice(i, i + 1))
+    _decode_at(data, places, draws.edits, i, out, scratch)
+
+
+_Place = tuple[int, int, int, int, int, int, bool, bool]  # the image's width and height, then the draws of a view
+
+
+def _places(draws: Draws, part: slice) -> list[list[_Place]]:
+    """For each sample of a part of the batch, what is drawn for its views: indexing arrays one by one costs more."""
+    columns = (draws.width, draws.height, draws.x, draws.y, draws.w, draws.h, draws.flip, draws.edited)
+    views = [zip(*(column[view, part].tolist() for column in columns), strict=True) for view in range(len(draws.x))]
+    return [list(sample) for sample in zip(*views, strict=True)]
+
+
+def _decode_at(
+    data: memoryview, places: list[_Place], edits: Edits | None, i: int, out: Pixels, scratch: Scratch
+) -> None:
+    width, height, *_ = places[0]
     if data[:2] == JPEG:
-        try:
-            height, width, *_ = simplejpeg.decode_jpeg_header(data)
-            image: Pixels = simplejpeg.decode_jpeg(data, "RGB", buffer=scratch.of(height * width * 3))
-        except ValueError as error:
-            raise MediaError(f"JPEG cannot be decoded: {error}") from None
-        return image
+        image = _decode_jpeg(data, width, height, scratch)
+    else:
+        check_size(data, width, height)
+        image = _decode_other(data)
+    if image.shape[0] != height or image.shape[1] != width:
+        raise MediaError(f"image is {image.shape[1]} x {image.shape[0]} px, but {width} x {height} px in the index")
+    for view, (_, _, x, y, w, h, flip, edited) in enumerate(places):
+        target = out[view]
+        cv2.resize(image[y : y + h, x : x + w], (target.shape[1], target.shape[0]), target, 0, 0, cv2.INTER_LINEAR)
+        if flip:
+            cv2.flip(target, 1, target)
+        if edited and edits is not None:
+            edit(target, scratch.spare(len(target)), edits, (view, i))
+
+
+def _decode_jpeg(data: memoryview, width: int, height: int, scratch: Scratch) -> Pixels:
+    """A JPEG of at most `width` x `height` px: what its header says beyond that finds no room in the buffer."""
+    try:
+        image: Pixels = simplejpeg.decode_jpeg(data, "RGB", buffer=scratch.of(height * width * 3))
+    except ValueError as error:
+        check_size(data, width, height)  # which tells a lying header from damage behind it
+        raise MediaError(f"JPEG cannot be decoded: {error}") from None
+    return image
+
+
+def _decode_other(data: memoryview) -> Pixels:
     flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
     try:
         bgr = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), flags)
@@ -105,20 +157,3 @@ def decode_image(data: memoryview, scratch: Scratch) -> Pixels:
         raise MediaError("image cannot be decoded: no known format, or damaged")
     rgb: Pixels = cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB, dst=bgr)
     return rgb
-
-
-def decode_sample(data: memoryview, draws: Draws, i: int, out: Pixels, scratch: Scratch) -> None:
-    """Decode the sample at place `i` of a batch and write its views to `out` (V, size, size, 3).
-
-    Raises MediaError where it cannot be decoded, or is smaller than the index says.
-    """
-    image = decode_image(data, scratch)
-    for view, target in enumerate(out):
-        x, y = int(draws.x[view, i]), int(draws.y[view, i])
-        w, h = int(draws.w[view, i]), int(draws.h[view, i])
-        window = image[y : y + h, x : x + w]
-        if window.shape[:2] != (h, w):
-            raise MediaError(f"image is {image.shape[1]} x {image.shape[0]} px, less than the index says")
-        cv2.resize(window, (target.shape[1], target.shape[0]), dst=target, interpolation=cv2.INTER_LINEAR)
-        if draws.flip[view, i]:
-            cv2.flip(target, 1, dst=target)

@@ -35,11 +35,16 @@ LAYOUTS: Mapping[str, Layout] = {
 def scan(name: str, root: Path, options: ScanOptions) -> Scan:
     """The clips below `root`, read as layout `name`.
 
-    Raises LayoutError where the root does not exist or holds another layout, naming that one.
+    Raises LayoutError where the root does not exist or holds another layout, naming that one, and where
+    `options.name` is given to a layout that has a name.
     """
     if name not in LAYOUTS:
         raise unknown_name("layout", name, LAYOUTS)
     layout = LAYOUTS[name]
+    if options.name and name != "folder":
+        raise LayoutError(
+            f"--name {options.name} is for the layout folder alone; leave it out: {name} has its own name"
+        )
     if not root.is_dir():
         raise LayoutError(f"no folder {root}; give the dataset's folder with --root, or try `dfx sample {name}` first")
     other = next((known.name for known in LAYOUTS.values() if known is not layout and known.is_tree(root)), None)

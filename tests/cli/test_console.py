@@ -36,6 +36,12 @@ def test_notes_and_tables_are_printed_whole(capsys: pytest.CaptureFixture[str]) 
     ]
 
 
+def test_shared_identities_are_told_with_their_origin(capsys: pytest.CaptureFixture[str]) -> None:
+    show_notes({"shared_identities": {"train+test": 5}, "split_origin": "official list", "notes": [], "leaks": []})
+    told = "note 5 identities are in both train and test; it comes with the dataset's own splits (official list)\n"
+    assert capsys.readouterr().out == told
+
+
 def test_the_bar_stays_whole_beside_a_long_note(monkeypatch: pytest.MonkeyPatch) -> None:
     shown = io.StringIO()
     monkeypatch.setattr(cli.console, "console", Console(file=shown, width=100, force_terminal=True, color_system=None))

@@ -284,3 +284,14 @@ def test_a_missing_table_is_restored_by_the_same_command(image_tree: Path, tmp_p
     (tmp_path / "out" / table).unlink()
     run(image_tree, tmp_path / "out")
     assert digests(tmp_path / "out") == before
+
+
+def test_a_damaged_table_is_restored_by_the_same_command(image_tree: Path, tmp_path: Path) -> None:
+    run(image_tree, tmp_path / "out")
+    before = digests(tmp_path / "out")
+    table = tmp_path / "out" / "index.parquet"
+    data = bytearray(table.read_bytes())
+    data[200] ^= 1  # it can still be read
+    table.write_bytes(data)
+    run(image_tree, tmp_path / "out")
+    assert digests(tmp_path / "out") == before

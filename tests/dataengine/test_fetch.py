@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import xxhash
 
-from dataengine.errors import MediaError
+from dataengine.errors import MediaError, StoreError
 from dataengine.fetch import Shards
 from dataengine.store import Rows
 from tests.dataengine.made import damage, jpeg, made_rows, picture
@@ -47,6 +47,13 @@ def test_a_tar_that_is_gone_is_bad_media_and_not_a_crash(rows: Rows) -> None:
     rows.shard_files[0].unlink()
     with pytest.raises(MediaError, match="cannot be read"):
         Shards(rows).read(0)
+
+
+def test_a_closed_reader_says_so(rows: Rows) -> None:
+    shards = Shards(rows)
+    shards.close()
+    with pytest.raises(StoreError, match="the shards are closed"):
+        shards.read(0)
 
 
 def test_any_number_of_tars_can_be_read_with_few_of_them_open(rows: Rows, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -14,20 +15,31 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from dataengine.batches import BadBudget, Batch
 from dataengine.errors import DfxError, StateError, StoreError
+from dataengine.fetch import Shards
 from dataengine.loader import Loader
-from dataengine.order import Order, Policy
+from dataengine.order import Balanced, Blocked, Groups, Mixed, Order, Policy, Sequential, Shuffled
 from dataengine.store import Rows
 from tests.dataengine.made import damage, first, jpeg, made_rows, picture, store_damaged
 
 NUM_ROWS = 45
+ROOT = Path(__file__).parents[2]
 BACKENDS = ["cpu", pytest.param("dali", marks=pytest.mark.skipif(sys.platform != "linux", reason="DALI is for Linux"))]
 POLICIES = st.sampled_from(
-    [Policy(name="shuffled"), Policy(name="sequential"), Policy(name="balanced"), Policy(frames_per_clip=1)]
+    [
+        Shuffled(),
+        Shuffled(frames_per_clip=1),
+        Sequential(),
+        Blocked(window=2),
+        Balanced(),
+        Balanced(by=("method", "label"), length=61),
+        Groups(classes=2, per_class=2),
+        Mixed(weights=(("store", 1.0),), within=Balanced()),
+    ]
 )
 
 
@@ -82,15 +94,16 @@ def test_evaluation_sees_each_sample_once_for_any_number_of_rows_batch_and_world
 def test_training_has_one_global_order_for_any_world_size_that_divides_the_batch(
     rows: Rows, part: int, world: int, epoch: int, policy: Policy
 ) -> None:
-    batch = part * world
+    batch = part * policy.group * world
+    assume(batch <= Order(policy, rows, 3).length(epoch))
     ranks = []
     for rank in range(world):
         with open_loader(rows, batch=batch, rank=rank, world_size=world, policy=policy) as loader:
             loader.set_epoch(epoch)
             ranks.append(torch.stack([got.rows for got in loader]))
-    length = NUM_ROWS // batch * batch
-    order = Order(policy, rows, 3).rows(np.arange(length), epoch)
-    assert torch.cat(ranks, dim=1).flatten().tolist() == order.tolist()
+    order = Order(policy, rows, 3)
+    length = order.length(epoch) // batch * batch
+    assert torch.cat(ranks, dim=1).flatten().tolist() == order.rows(np.arange(length), epoch).tolist()
 
 
 @given(data=st.data(), worlds=st.tuples(*[st.sampled_from([1, 2, 3, 6])] * 2), policy=POLICIES)
@@ -99,16 +112,17 @@ def test_a_resumed_stream_goes_on_with_the_next_sample_on_any_world_size(
     rows: Rows, data: st.DataObject, worlds: tuple[int, int], policy: Policy
 ) -> None:
     taken = data.draw(st.integers(0, 2 * (NUM_ROWS // 6)))
+    batch = 6 * policy.group
     before, after = ([] for _ in range(2))
     for rank in range(worlds[0]):
-        with open_loader(rows, batch=6, rank=rank, world_size=worlds[0], policy=policy) as loader:
+        with open_loader(rows, batch=batch, rank=rank, world_size=worlds[0], policy=policy) as loader:
             before.append([got.rows for got in _batches(loader, taken)])
             state = json.loads(json.dumps(loader.state_dict()))
     for rank in range(worlds[1]):
-        with open_loader(rows, batch=6, rank=rank, world_size=worlds[1], policy=policy) as loader:
+        with open_loader(rows, batch=batch, rank=rank, world_size=worlds[1], policy=policy) as loader:
             loader.load_state_dict(state)
             after.append([got.rows for got in _batches(loader, 4)])
-    with open_loader(rows, batch=6, policy=policy) as loader:
+    with open_loader(rows, batch=batch, policy=policy) as loader:
         whole = [got.rows for got in _batches(loader, taken + 4)]
     resumed = [torch.cat(parts) for ranks in (before, after) for parts in zip(*ranks, strict=True)]
     assert [part.tolist() for part in resumed] == [part.tolist() for part in whole]
@@ -195,14 +209,15 @@ def test_leaving_after_the_last_batch_makes_the_next_pass_a_whole_epoch(rows: Ro
             assert len([batch for _, batch in zip(range(len(loader)), loader, strict=False)]) == len(loader), epoch
 
 
-def test_a_state_of_a_finished_epoch_resumes_with_its_empty_rest(rows: Rows) -> None:
-    with open_loader(rows) as loader:
+@pytest.mark.parametrize("mode", ["train", "eval"])
+def test_a_state_after_the_last_batch_resumes_with_the_next_epoch(rows: Rows, mode: str) -> None:
+    with open_loader(rows, mode=mode) as loader:
         list(islice(loader, len(loader)))
         state = loader.state_dict()
-    with open_loader(rows) as loader:
+        expected = rows_of(list(loader))
+    with open_loader(rows, mode=mode) as loader:
         loader.load_state_dict(state)
-        assert list(loader) == []
-        assert loader.state_dict()["epoch"] == 1
+        assert rows_of(list(loader)) == expected
 
 
 def test_setting_the_restored_epoch_again_keeps_the_position(rows: Rows) -> None:
@@ -220,15 +235,15 @@ def test_a_new_iterator_ends_the_last_one(rows: Rows) -> None:
         seen = [next(old).rows]
         seen.append(next(iter(loader)).rows)
         assert next(old, None) is None
-        assert torch.cat(seen).tolist() == Order(Policy(), rows, 3).rows(np.arange(16), 0).tolist()
+        assert torch.cat(seen).tolist() == Order(Shuffled(), rows, 3).rows(np.arange(16), 0).tolist()
 
 
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        ({"seed": 4}, "seed is 3, this loader's is 4"),
+        ({"seed": 4}, "'seed' is 3 there and 4 here"),
         ({"augment": "crop"}, "augment"),
-        ({"policy": Policy(name="balanced")}, "policy"),
+        ({"policy": Balanced()}, "'policy' is shuffled there and balanced here"),
     ],
 )
 def test_a_state_of_another_stream_is_refused_naming_both_sides(
@@ -247,7 +262,7 @@ def test_a_state_of_another_store_or_selection_is_refused(rows: Rows, own_rows: 
         other.load_state_dict(state)
 
 
-@pytest.mark.parametrize("wrong", [{"position": -1}, {"position": "4"}, {"epoch": None}, {"format": 2}])
+@pytest.mark.parametrize("wrong", [{"position": -1}, {"position": "4"}, {"epoch": None}, {"format": 1}])
 def test_a_damaged_state_is_refused(rows: Rows, wrong: dict[str, object]) -> None:
     with open_loader(rows) as loader, pytest.raises(StateError, match=next(iter(wrong))):
         loader.load_state_dict({**loader.state_dict(), **wrong})
@@ -258,12 +273,59 @@ def test_a_batch_that_the_world_does_not_divide_names_the_nearest(rows: Rows) ->
         open_loader(rows, batch=10, world_size=3)
 
 
+def test_groups_lie_whole_in_a_ranks_part_unless_embeddings_are_gathered(rows: Rows) -> None:
+    policy = Groups(classes=3, per_class=2)
+    with pytest.raises(DfxError, match="does not hold whole groups of 6 on each of 2 ranks; take a batch of 24"):
+        open_loader(rows, batch=18, world_size=2, rank=0, policy=policy)
+    with open_loader(rows, batch=18, world_size=2, rank=0, policy=policy, gathered=True) as loader:
+        assert len(next(iter(loader)).rows) == 9
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+@pytest.mark.parametrize(("device", "said"), [("cuda", "0 GPUs found"), ("gpu", "'gpu' is no device")])
+def test_a_device_that_is_not_there_is_one_line(rows: Rows, device: str, said: str) -> None:
+    with pytest.raises(DfxError, match=said):
+        open_loader(rows, device=device)
+
+
+def test_a_policy_may_be_a_text_and_labels_be_left_out(rows: Rows) -> None:
+    with Loader(rows, batch=6, mode="train", policy="balanced:by=label", size=16) as loader:
+        for batch in loader:
+            assert batch.labels.tolist() == [int(label) for label in rows.column("label")[batch.rows.numpy()]]
+            assert batch.labels.sum() == 3
+        assert loader.state_dict()["policy"] == "balanced:by=label"
+
+
+def test_rank_and_world_size_are_those_of_the_process(rows: Rows, monkeypatch: pytest.MonkeyPatch) -> None:
+    with open_loader(rows, rank=1, world_size=2) as loader:
+        expected = rows_of(list(loader))
+    monkeypatch.setenv("RANK", "1")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with open_loader(rows) as loader:
+        assert rows_of(list(loader)) == expected
+
+
+def test_a_fixed_degradation_goes_with_the_sample_whatever_stands_beside_it(rows: Rows) -> None:
+    def images(some: Rows, **changes: object) -> dict[str, torch.Tensor]:
+        keys, found = some.strings("key"), {}
+        with open_loader(some, augment="robustness:noise:3", **changes) as loader:
+            for batch in loader:
+                found |= {keys[row]: image for row, image in zip(batch.rows, batch.images, strict=True) if row >= 0}
+        return found
+
+    alone, among = images(first(rows, 9), mode="eval", seed=1), images(rows, mode="eval", seed=2, batch=7)
+    assert all(torch.equal(image, among[key]) for key, image in alone.items())
+
+
 def test_training_on_fewer_rows_than_a_batch_is_an_error(rows: Rows) -> None:
     with pytest.raises(DfxError, match="at most 5"):
         open_loader(first(rows, 5), batch=8)
 
 
-@pytest.mark.parametrize("wrong", [{"batch": 0}, {"size": 0}, {"threads": 0}, {"prefetch": 0}, {"rank": 1}])
+@pytest.mark.parametrize(
+    "wrong",
+    [{"batch": 0}, {"size": 0}, {"threads": 0}, {"prefetch": 0}, {"rank": 1}, {"std": (0.2, 0.0, 0.2)}],
+)
 def test_settings_that_cannot_work_are_refused(rows: Rows, wrong: dict[str, object]) -> None:
     with pytest.raises(DfxError, match=next(iter(wrong))):
         open_loader(rows, **wrong)
@@ -329,7 +391,7 @@ def test_past_the_share_of_bad_samples_the_error_names_shard_count_and_remedy(ow
     for row in range(3):
         damage(own_rows, row, "byte")
     shard = own_rows.shard_files[0].name
-    problem = rf"3 of 20 samples .* in \S*{shard}: its bytes .*delete that tar and run the store's `dfx shard`"
+    problem = rf"3 of 20 samples .* in \S*{shard}: its bytes .*for that tar, delete it and run the store's `dfx shard`"
     with (
         open_loader(own_rows, mode="eval", budget=BadBudget(share=0.1)) as loader,
         pytest.raises(StoreError, match=problem),
@@ -395,3 +457,51 @@ def test_the_waiting_time_is_counted(rows: Rows) -> None:
     with open_loader(rows) as loader:
         list(loader)
         assert loader.wait_s > 0
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("error", [StoreError("gone"), RuntimeError("no thread")])
+def test_what_reading_raises_ends_the_stream_on_either_backend(
+    rows: Rows, backend: str, error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = Shards.read
+    target = NUM_ROWS - 12
+
+    def failing(self: Shards, row: int) -> memoryview:
+        if row == target:
+            raise error
+        return read(self, row)
+
+    monkeypatch.setattr(Shards, "read", failing)
+    with open_loader(rows, mode="eval", backend=backend) as loader, pytest.raises(type(error), match=str(error)):
+        list(loader)
+
+
+FORKED = """
+import os, sys
+from dataengine.loader import Loader
+from dataengine.store import select
+
+loader = Loader(select(sys.argv[1]), batch=8, mode="train", size=16, threads=1)
+next(iter(loader))
+if os.fork() == 0:
+    try:
+        next(iter(loader))
+    except ValueError as error:
+        print(error, flush=True)
+    os._exit(0)
+os.wait()
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
+def test_a_loader_used_before_a_fork_is_refused_in_the_child_rather_than_waiting_for_ever(rows: Rows) -> None:
+    command = [sys.executable, "-c", FORKED, str(rows.stores[0].root)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=True, cwd=ROOT)
+    assert "make a new one here" in done.stdout
+
+
+def test_numpys_integers_leave_the_state_json(rows: Rows) -> None:
+    with open_loader(rows, seed=np.int64(3)) as loader:
+        loader.set_epoch(np.int64(2))
+        assert json.loads(json.dumps(loader.state_dict()))["epoch"] == 2

@@ -39,6 +39,8 @@ def test_the_text_of_a_reference_reads_back_as_itself(where: dict[str, list[str]
 def test_an_unknown_column_names_the_nearest() -> None:
     with pytest.raises(DfxError, match="did you mean method"):
         parse_ref("shards/x@metod=real")
+    with pytest.raises(DfxError, match=r"unknown column in a store reference 'foo'; known: .*, method, .*split"):
+        parse_ref("shards/x@foo=foo")
 
 
 @pytest.mark.parametrize("path", ["/data/at@home/t", "at@lr=3/t", "a@b"])
@@ -82,8 +84,19 @@ def test_samples_of_one_store_cannot_be_selected_twice(mini_store: Store) -> Non
 
 
 def test_stores_that_hold_the_same_clip_are_refused(mini_store: Store, copy: Path) -> None:
-    with pytest.raises(StoreError, match="both hold the clip"):
+    with pytest.raises(StoreError, match=r"both hold the clip .*; leave one out, or convert it under another --name"):
         select([str(mini_store.root), str(copy)])
+    meta = (copy / "dataset.json").read_text()
+    (copy / "dataset.json").write_text(meta.replace('"layout": "folder"', '"layout": "ff++"'))
+    with pytest.raises(StoreError, match=r"both hold the clip .*; leave one out$"):
+        select([str(mini_store.root), str(copy)])
+
+
+def test_a_title_shows_a_url_without_its_options() -> None:
+    text = "s3://bucket/ff++?endpoint_override=http://127.0.0.1:9&scheme=http@split=train"
+    assert parse_ref(text).shown == "s3://bucket/ff++@split=train"
+    assert str(parse_ref(text)) == text
+    assert parse_ref("shards/what?@split=train").shown == "shards/what?@split=train"
 
 
 def test_damaged_metadata_name_what_they_lack(copy: Path) -> None:
@@ -151,6 +164,21 @@ def test_verify_finds_a_flipped_byte(copy: Path) -> None:
     data[5000] ^= 1
     path.write_bytes(data)
     assert verify(open_store(copy)) == ["train-000001.tar"]
+
+
+def test_verify_finds_a_changed_table(copy: Path) -> None:
+    path = copy / "clips.parquet"
+    data = bytearray(path.read_bytes())
+    data[100] ^= 1
+    path.write_bytes(data)
+    assert verify(open_store(copy)) == ["clips.parquet"]
+
+
+def test_the_rows_of_each_shard_are_counted_and_stand_together(mini_store: Store) -> None:
+    rows = select([f"{mini_store.root}@method=real", f"{mini_store.root}@method=FaceSwap"])
+    shards = rows.column("shard_file")
+    assert rows.shard_sizes().tolist() == [int((shards == i).sum()) for i in range(len(rows.shard_files))]
+    assert shards.tolist() == sorted(shards.tolist())
 
 
 SYNTHETIC = {

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from dataengine.errors import DfxError
+from dataengine.order import Balanced
 from trainers.config import TrainConfig
 
 
@@ -28,6 +30,8 @@ def test_an_unknown_setting_is_named_with_the_nearest() -> None:
         ({"task": "detect"}, "did you mean detection"),
         ({"loss": "ce+subcon"}, r"did you mean ce\+supcon"),
         ({"policy": "balance"}, "did you mean balanced"),
+        ({"policy": "mixed:a=1,b=2/balanced", "class_weights": "balanced"}, "count twice"),
+        ({"policy": "shuffled:frames_per_clip=4", "frames_per_clip": 8}, "give it once"),
         ({"amp": "bf61"}, "did you mean bf16"),
         ({"class_weights": "balanced"}, "count twice; add --policy shuffled"),
         ({"epochs": 0}, "epochs is 0"),
@@ -43,3 +47,14 @@ def test_an_unknown_setting_is_named_with_the_nearest() -> None:
 def test_a_setting_that_cannot_work_is_refused_at_once(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(DfxError, match=message):
         TrainConfig(**{"data": ("a",), **settings})
+
+
+def test_classes_are_those_of_the_task_unless_the_policy_names_them() -> None:
+    assert TrainConfig(data=("a",), task="detection").order == Balanced(by=("label",))
+    assert TrainConfig(data=("a",), frames_per_clip=4).order == Balanced(frames_per_clip=4)
+    assert TrainConfig(data=("a",), policy="balanced:by=method+dataset").order == Balanced(by=("method", "dataset"))
+
+
+def test_a_spec_of_augmentations_is_found_from_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert TrainConfig(data=("a",), augment="mine.toml").augment == str(tmp_path / "mine.toml")

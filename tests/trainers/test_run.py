@@ -19,6 +19,8 @@ def test_a_runs_default_name_tells_it_apart() -> None:
     assert default_name(config) == "attribution-ff++-c23-tf_efficientnetv2_b0-ce+supcon-s0"
     chosen = TrainConfig(data=("a/b@method=real,x", "c"), task="detection", model="resnet50", seed=3)
     assert default_name(chosen) == "detection-b-method=real,x+c-resnet50-ce-s3"
+    ordered = TrainConfig(data=("a",), policy="groups:classes=4,per_class=8", augment="mine/weak.toml")
+    assert default_name(ordered) == "attribution-a-tf_efficientnetv2_b0-ce-groups_classes=4,per_class=8-weak-s0"
 
 
 def test_a_folder_without_a_run_is_one_line(tmp_path: Path) -> None:

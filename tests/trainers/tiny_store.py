@@ -69,6 +69,10 @@ def write_store(
     digest = hashlib.sha256(json.dumps(shards).encode()).hexdigest()
     meta = {"format": FORMAT, "layout": "folder", "fingerprint": fingerprint(table), "shards_digest": digest}
     meta |= {"settings": {}, "split_origin": "folder", "notes": [], "leaks": [], "shared_identities": 0}
+    tables = {name: (root / name).read_bytes() for name in ("index.parquet", "clips.parquet", "shards.parquet")}
+    meta["tables"] = {
+        name: {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()} for name, data in tables.items()
+    }
     (root / "dataset.json").write_text(json.dumps(meta))
     return root
 

@@ -10,33 +10,20 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from dataengine.drawing import COLOURS, FAINT, INK, STYLE
 from trainers.report.material import Row, Target
 from trainers.report.tables import Cell, Matrix
 
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
-"""Okabe and Ito's colours, which people with any kind of colour vision tell apart; markers differ as well."""
-
 MARKERS = ("o", "s", "D", "^", "v", "P", "X")
 LOSSES = ("train_loss", "val_loss")
-INK, FAINT = "#1c2024", "#c9ced4"
 
 _STYLE = {
-    "font.family": "DejaVu Sans",
-    "font.size": 9,
-    "axes.edgecolor": FAINT,
-    "axes.labelcolor": INK,
+    **STYLE,
     "axes.titlesize": 10,
     "axes.titleweight": "bold",
     "axes.titlelocation": "left",
     "axes.spines.top": False,
     "axes.spines.right": False,
-    "text.color": INK,
-    # A $ in a name is a $, not the start of a formula.
-    "text.parse_math": False,
-    "xtick.color": INK,
-    "ytick.color": INK,
-    # The same page from the same runs, byte for byte.
-    "svg.hashsalt": "dfx",
 }
 
 

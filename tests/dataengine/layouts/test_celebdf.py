@@ -65,3 +65,8 @@ def test_a_malformed_line_of_the_list_is_an_error_that_gives_its_number(root: Pa
     (root / "List_of_testing_videos.txt").write_text("1 YouTube-real/00170.mp4\nCeleb-real/id0_0000.mp4\n")
     with pytest.raises(LayoutError, match="line 2"):
         scan("celeb-df", root, ScanOptions())
+
+
+def test_a_name_is_for_the_layout_folder_alone(root: Path) -> None:
+    with pytest.raises(LayoutError, match="--name other is for the layout folder alone"):
+        scan("celeb-df", root, ScanOptions(name="other"))

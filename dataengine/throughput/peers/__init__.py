@@ -1,0 +1,1 @@
+"""Other loaders, one a file: each is imported only when it enters."""

@@ -1,0 +1,168 @@
+"""A real S3 server on this machine, and a proxy before it that puts faults in."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import socket
+import threading
+from collections import Counter, defaultdict, deque
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import quote, unquote, urlsplit
+
+from pyarrow import fs
+
+BUCKET = "bucket"
+ENVIRONMENT = {
+    "AWS_ACCESS_KEY_ID": "testing",
+    "AWS_SECRET_ACCESS_KEY": "testing",
+    "AWS_EC2_METADATA_DISABLED": "true",
+    "AWS_CONFIG_FILE": "/dev/null",
+}
+_REFUSALS = {"slow down": (503, "SlowDown"), "gone": (404, "NoSuchKey"), "denied": (403, "AccessDenied")}
+_HOP = {"transfer-encoding", "connection", "content-length", "server", "date"}
+
+
+class Remote:
+    """A bucket behind the proxy. The environment must hold `ENVIRONMENT`."""
+
+    def __init__(self, server_port: int) -> None:
+        self._files = fs.S3FileSystem(
+            region="us-east-1", scheme="http", endpoint_override=f"127.0.0.1:{server_port}", allow_bucket_creation=True
+        )
+        self._files.create_dir(BUCKET)
+        self.proxy = Proxy(server_port)
+
+    def url(self, folder: str) -> str:
+        """Of a folder, through the proxy."""
+        return f"s3://{BUCKET}/{quote(folder)}?{self.options}"
+
+    @property
+    def options(self) -> str:
+        return f"endpoint_override=http://127.0.0.1:{self.proxy.port}&region=us-east-1&scheme=http"
+
+    def upload(self, folder: Path, name: str) -> str:
+        """Copy a store; its URL."""
+        for path in sorted(folder.iterdir()):
+            self.put(f"{name}/{path.name}", path.read_bytes())
+        return self.url(name)
+
+    def put(self, key: str, data: bytes) -> None:
+        with self._files.open_output_stream(f"{BUCKET}/{key}") as stream:
+            stream.write(data)
+
+    def delete(self, key: str) -> None:
+        self._files.delete_file(f"{BUCKET}/{key}")
+
+
+class Proxy:
+    """Passes requests on, and does to those for a file's bytes what `faults` says, one fault a request."""
+
+    def __init__(self, server_port: int) -> None:
+        self.faults: dict[str, deque[str]] = defaultdict(deque)
+        """By file name: "cut" in the middle, "stall", "wrong" bytes, those of `_REFUSALS`, "hold" in the middle until
+        `release`, "ok"."""
+        self.reads: Counter[str] = Counter()
+        """Requests for a file's bytes, by file name."""
+        self.read_bytes: Counter[str] = Counter()
+        self.holding, self.release = threading.Event(), threading.Event()
+        proxy = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def log_message(self, *_: object) -> None:
+                """Say nothing."""
+
+            def do_GET(self) -> None:
+                with contextlib.suppress(ConnectionError, TimeoutError):
+                    proxy._answer(self, server_port)
+
+            do_HEAD = do_GET  # noqa: N815
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self.port = self._server.server_port
+        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+
+    def close(self) -> None:
+        self.release.set()
+        self._server.shutdown()
+        self._server.server_close()
+
+    def forget(self) -> None:
+        """No faults, nothing counted."""
+        for stored in (self.faults, self.reads, self.read_bytes):
+            stored.clear()
+        self.holding.clear()
+        self.release.clear()
+
+    def _answer(self, handler: BaseHTTPRequestHandler, server_port: int) -> None:
+        name = unquote(urlsplit(handler.path).path).rpartition("/")[2]
+        bytes_wanted = handler.command == "GET" and "Range" in handler.headers
+        fault = "ok"
+        if bytes_wanted:
+            self.reads[name] += 1
+            fault = self.faults[name].popleft() if self.faults[name] else "ok"
+        code = _REFUSALS.get(fault)
+        if code:
+            body = f"<?xml version='1.0'?><Error><Code>{code[1]}</Code><Message>no</Message></Error>".encode()
+            _send(handler, code[0], {"Content-Type": "application/xml"}, body)
+            return
+        connection = http.client.HTTPConnection("127.0.0.1", server_port)
+        connection.request(handler.command, handler.path, headers=dict(handler.headers))
+        response = connection.getresponse()
+        body = response.read()
+        connection.close()
+        headers = {name: value for name, value in response.getheaders() if name.lower() not in _HOP}
+        length = int(response.getheader("Content-Length") or len(body))
+        if fault == "wrong":
+            body = body[:-1] + bytes([body[-1] ^ 1])
+        if fault == "stall":
+            self.holding.set()
+            self.release.wait()
+        elif fault in ("cut", "hold"):
+            half = len(body) // 2
+            _send(handler, response.status, headers, body[:half], length=length)
+            if fault == "cut":
+                handler.close_connection = True
+                handler.connection.shutdown(socket.SHUT_RDWR)
+                return
+            self.holding.set()
+            self.release.wait()
+            handler.wfile.write(body[half:])
+        else:
+            _send(handler, response.status, headers, body, length=length)
+        if bytes_wanted:
+            self.read_bytes[name] += len(body)
+
+
+def _send(
+    handler: BaseHTTPRequestHandler, status: int, headers: dict[str, str], body: bytes, length: int | None = None
+) -> None:
+    handler.send_response(status)
+    for name, value in headers.items():
+        handler.send_header(name, value)
+    handler.send_header("Content-Length", str(len(body) if length is None else length))
+    handler.end_headers()
+    if handler.command != "HEAD":
+        handler.wfile.write(body)
+        handler.wfile.flush()
+
+
+@contextlib.contextmanager
+def served() -> Iterator[Remote]:
+    """A server with one empty bucket."""
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    _, port = server.get_host_and_port()
+    remote = Remote(port)
+    try:
+        yield remote
+    finally:
+        remote.proxy.close()
+        server.stop()
