@@ -65,8 +65,9 @@ class Cache:
                         self._download(source, content, stop)
 
     def used_bytes(self) -> int:
-        """Bytes that count against the limit."""
-        return sum(num_bytes for _, num_bytes, _ in self._copies())
+        """Bytes that count against the limit. Raises StoreError where the folder cannot be written."""
+        with self._writable(), self._locked("room", None):
+            return sum(num_bytes for _, num_bytes, _ in self._copies())
 
     def _held(self, content: Content) -> int | None:
         path = self.folder / content.sha256
@@ -105,7 +106,8 @@ class Cache:
                 os.fsync(stream.fileno())
                 num_bytes = stream.tell()
             if (num_bytes, digest.hexdigest()) == (content.bytes, content.sha256):
-                os.replace(part, self.folder / content.sha256)
+                with self._locked("room", stop):  # who counts must see either name, not both or neither
+                    os.replace(part, self.folder / content.sha256)
                 return
             found = "more" if num_bytes > content.bytes else "fewer" if num_bytes < content.bytes else "other"
             part.open("wb").close()
@@ -139,7 +141,10 @@ class Cache:
                 raise StoppedError
 
     def _copies(self) -> list[tuple[int, int, Path]]:
-        """(when it was last opened, bytes, path) of each copy, whole or in part; a part counts in full."""
+        """(when it was last opened, bytes, path) of each copy, whole or in part; a part counts in full.
+
+        Exact for whoever holds the lock of the room.
+        """
         copies = []
         with os.scandir(self.folder) as entries:
             for entry in entries:
@@ -226,7 +231,7 @@ def _cache(folder: Path, limit: str) -> Cache:
     if limit:
         return Cache(folder, parse_bytes(limit))
     there = next(path for path in (folder, *folder.parents) if path.is_dir())
-    used = Cache(folder, 0).used_bytes() if there == folder else 0
+    used = sum(num_bytes for _, num_bytes, _ in Cache(folder, 0)._copies()) if there == folder else 0
     return Cache(folder, (shutil.disk_usage(there).free + used) // 2)
 
 
