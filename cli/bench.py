@@ -74,7 +74,7 @@ def _contenders(peers: bool, only: str | None) -> list[Contender]:
     entered = {one.name: one for one in (*OWN, *(PEERS if peers else ()))}
     if only is None:
         return list(entered.values())
-    names = [name.strip() for name in only.split(",") if name.strip()]
+    names = [name.strip() for name in only.split(",")]
     for name in names:
         if name not in entered:
             raise unknown_name("contender", name, entered)

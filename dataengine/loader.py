@@ -167,6 +167,9 @@ class Loader:
         self._shards.close()  # first: a thread may be waiting for a download
         self._backend.close()
 
+    def __reduce__(self) -> Any:
+        raise TypeError("a Loader has threads and open files and cannot be pickled; send its settings and state_dict()")
+
     def __enter__(self) -> Self:
         return self
 

@@ -124,11 +124,14 @@ class Parts:
 
 
 def labels_of(rows: Rows, labels: Ints | None) -> Ints:
-    """The labels as int64, one a row; None: the index's own, 0 real and 1 fake. Raises DfxError for another number."""
-    chosen = np.asarray(rows.column("label") if labels is None else labels, dtype=np.int64)
+    """The labels as int64, one a row; None: the index's own, 0 real and 1 fake. Raises DfxError for another
+    number of them, and for fractions."""
+    chosen = np.asarray(rows.column("label") if labels is None else labels)
+    if not np.issubdtype(chosen.dtype, np.integer):
+        raise DfxError(f"labels are {chosen.dtype}; give whole numbers")
     if chosen.shape != (len(rows),):
-        raise DfxError(f"{len(chosen)} labels for {len(rows)} rows; give one a row")
-    return chosen
+        raise DfxError(f"labels of shape {chosen.shape} for {len(rows)} rows; give one a row")
+    return chosen.astype(np.int64)
 
 
 def _hashes(texts: list[str]) -> npt.NDArray[np.uint64]:
@@ -164,7 +167,7 @@ def check_batch(policy: Policy, length: int, *, batch: int, world_size: int, gat
     parts = 1 if gathered else world_size
     unit = math.lcm(world_size, parts * policy.group)
     if batch % unit:
-        near = max(unit, round(batch / unit) * unit)
+        near = max(unit, min(round(batch / unit), length // unit) * unit)
         if batch % world_size:
             why = f"cannot be divided among {world_size} ranks"
         else:

@@ -25,6 +25,7 @@ Ints = npt.NDArray[np.int64]
 _CELL, _GAP, _MARGIN = 1.75, 0.12, 0.2  # inches
 _LABEL, _HEAD, _LINE = 0.3, 0.75, 0.135
 _CAPTION_CHARS = 31
+_MAX_PICTURES, _MAX_SIZE = 400, 2048
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +55,11 @@ def shown_samples(
     for name, value in (("images", images), ("draws", draws), ("size", size)):
         if value < 1:
             raise DfxError(f"{name} is {value}; give at least 1")
+    if size > _MAX_SIZE or images * draws > _MAX_PICTURES:
+        raise DfxError(
+            f"{images} images with {draws} draws of {size} px are more than a picture can hold; at most "
+            f"{_MAX_PICTURES} pictures of {_MAX_SIZE} px"
+        )
     found: list[Shown] = []
     reason = "nothing is selected"
     with closing(Shards(rows)) as shards:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -62,7 +63,7 @@ class Samples(IterableDataset[tuple[Any, int, int]]):
         """As for `Loader`: `batch` counts all ranks' samples, `labels` None are the index's own, `policy` None is
         shuffled in training and sequential in evaluation, `rank` and `world_size` None are those of the process."""
         super().__init__()
-        self._rows, self._labels, self._seed = rows, labels_of(rows, labels), seed
+        self._rows, self._labels, self._seed = rows, labels_of(rows, labels), operator.index(seed)
         self._transform, self._budget = transform, budget or BadBudget()
         self._parts = Parts(
             rows,
@@ -88,7 +89,7 @@ class Samples(IterableDataset[tuple[Any, int, int]]):
 
     def set_epoch(self, epoch: int, position: int = 0) -> None:
         """The next pass runs through `epoch`, from the global batch that begins at `position` on."""
-        self._at[0], self._at[1] = epoch, position
+        self._at[0], self._at[1] = operator.index(epoch), operator.index(position)
 
     def __len__(self) -> int:
         """Samples of this rank in a whole epoch."""

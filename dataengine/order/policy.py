@@ -17,6 +17,7 @@ CLASS_COLUMNS = ("label", *(field.name for field in INDEX_SCHEMA if pa.types.is_
 """Columns of the index whose values can be classes: names, and the label."""
 
 _MAX_PERIOD = 1 << 16
+_MAX_NUMBER = 1 << 48  # positions are int64, and products of two settings must be
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,8 +36,8 @@ class Policy:
     def __post_init__(self) -> None:
         for field in ("frames_per_clip", "window", "classes", "per_class", "length"):
             value = getattr(self, field, None)
-            if value is not None and value < 1:
-                raise DfxError(f"policy {self.name}: {field} is {value}; give a number of at least 1")
+            if value is not None and not 1 <= value < _MAX_NUMBER:
+                raise DfxError(f"policy {self.name}: {field} is {value}; give a number of at least 1, below 2**48")
         if hasattr(self, "by"):
             _check_by(self.name, self.by)
             object.__setattr__(self, "by", tuple(self.by))

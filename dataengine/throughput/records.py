@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -31,9 +32,10 @@ class Settings:
         for name in ("size", "batch", "threads", "rounds"):
             if getattr(self, name) < 1:
                 raise DfxError(f"{name} is {getattr(self, name)}; give at least 1")
-        if not self.seconds > 0:
-            raise DfxError(f"seconds is {self.seconds}; give more than 0")
-        augment_preset(self.augment)
+        if not 0 < self.seconds < math.inf:
+            raise DfxError(f"seconds is {self.seconds}; give a number above 0")
+        if augment_preset(self.augment).views > 1:
+            raise DfxError(f"'{self.augment}' draws each image several times; measure one of a single view")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

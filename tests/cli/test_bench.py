@@ -49,6 +49,7 @@ def test_without_peers_only_dfx_is_measured(mini_store: Store, tmp_path: Path) -
     ("wrong", "told"),
     [
         (["--only", "cpu,fcv"], "ffcv"),
+        (["--only", ""], "unknown contender ''"),
         (["--chart", "chart.exe"], ".png"),
         (["--chart", "absent/chart.png"], "no folder"),
     ],

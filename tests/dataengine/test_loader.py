@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import pickle
 import threading
 from collections import Counter
 from itertools import islice
@@ -279,6 +280,11 @@ def test_groups_lie_whole_in_a_ranks_part_unless_embeddings_are_gathered(rows: R
         open_loader(rows, batch=18, world_size=2, rank=0, policy=policy)
     with open_loader(rows, batch=18, world_size=2, rank=0, policy=policy, gathered=True) as loader:
         assert len(next(iter(loader)).rows) == 9
+
+
+def test_pickling_a_loader_says_what_to_send_instead(rows: Rows) -> None:
+    with open_loader(rows) as loader, pytest.raises(TypeError, match="state_dict"):
+        pickle.dumps(loader)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")

@@ -70,3 +70,9 @@ def test_a_picture_that_cannot_be_written_names_its_file(mini_store: Store, tmp_
     shown = shown_samples(select([str(mini_store.root)]), augment_preset("none"), images=1, size=16)
     with pytest.raises(DfxError, match=r"gone/p\.png cannot be written"):
         draw_preview(shown, tmp_path / "gone" / "p.png", title="")
+
+
+@pytest.mark.parametrize("wrong", [{"size": 100_000}, {"images": 1000, "draws": 1000}, {"images": 0}])
+def test_a_picture_beyond_bounds_is_refused(mini_store: Store, wrong: dict[str, int]) -> None:
+    with pytest.raises(DfxError, match="give at least 1" if wrong == {"images": 0} else "more than a picture can hold"):
+        shown_samples(select([str(mini_store.root)]), augment_preset("flip"), **wrong)

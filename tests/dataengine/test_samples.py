@@ -115,3 +115,7 @@ def test_settings_that_cannot_work_are_refused(rows: Rows) -> None:
         Samples(rows, batch=7, mode="train", rank=0, world_size=3)
     with pytest.raises(DfxError, match="labels for"):
         Samples(rows, np.zeros(3, dtype=np.int64), batch=6, mode="train")
+    with pytest.raises(DfxError, match="labels are float64; give whole numbers"):
+        Samples(rows, np.zeros(len(rows)), batch=6, mode="train")
+    with pytest.raises(TypeError, match="integer"):
+        Samples(rows, batch=6, mode="train").set_epoch(1.5)

@@ -86,6 +86,7 @@ def test_spaces_around_settings_do_not_matter() -> None:
         ("blocked:window=many", "policy 'blocked': window is 'many'; give a whole number"),
         ("blocked:window", "'window' is no setting; write NAME=VALUE"),
         ("blocked:window=0", "policy blocked: window is 0; give a number of at least 1"),
+        (f"shuffled:frames_per_clip={10**21}", f"frames_per_clip is {10**21}; give a number of at least 1, below"),
         ("shuffled:frames_per_clip=2,frames_per_clip=3", "gives frames_per_clip twice"),
         ("shuffled:length=3", "unknown setting of policy 'shuffled' 'length'"),
         ("groups:classes=4", "gives no per_class; write it such as groups:classes=4,per_class=8"),

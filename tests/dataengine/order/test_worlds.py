@@ -128,6 +128,16 @@ def test_a_batch_that_cannot_be_divided_is_refused_with_the_nearest_that_can(
 
 
 @settings(max_examples=200)
+@given(length=st.integers(4, 500), part=st.integers(1, 100), world=st.integers(2, 64))
+def test_the_batch_that_is_named_fits_the_epoch(length: int, part: int, world: int) -> None:
+    assume(length >= world)
+    with pytest.raises(DfxError) as error:
+        check_batch(Shuffled(), length, batch=part * world + 1, world_size=world, gathered=False)
+    near = int(re.search(r"take a batch of (\d+)", str(error.value))[1])
+    check_batch(Shuffled(), length, batch=near, world_size=world, gathered=False)
+
+
+@settings(max_examples=200)
 @given(length=st.integers(1, 500), part=st.integers(1, 100), world=worlds)
 def test_an_epoch_shorter_than_a_batch_is_refused_rather_than_empty(length: int, part: int, world: int) -> None:
     batch = part * world

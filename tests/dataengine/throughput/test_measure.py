@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -144,7 +145,13 @@ def test_what_contenders_copied_is_removed_even_on_an_interrupt(rows: Rows, temp
     assert not list(temporary.iterdir())
 
 
-@pytest.mark.parametrize("wrong", [{"batch": 0}, {"rounds": 0}, {"seconds": 0.0}, {"augment": "crops"}])
+@pytest.mark.parametrize("wrong", [{"batch": 0}, {"rounds": 0}, {"seconds": 0.0}, {"seconds": math.inf}])
 def test_settings_that_cannot_be_measured_are_refused(wrong: dict[str, object]) -> None:
-    with pytest.raises(DfxError, match=next(iter(wrong)).replace("augment", "augmentation")):
+    with pytest.raises(DfxError, match=next(iter(wrong))):
         Settings(**wrong)
+
+
+@pytest.mark.parametrize(("name", "said"), [("crops", "unknown augmentation"), ("supcon", "of a single view")])
+def test_an_augmentation_that_cannot_be_measured_is_refused(name: str, said: str) -> None:
+    with pytest.raises(DfxError, match=said):
+        Settings(augment=name)
