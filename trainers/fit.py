@@ -1,69 +1,42 @@
-"""One training, on one device: from settings and stores to a finished run folder."""
+"""One training: from settings and stores to a finished run folder. Each of several processes calls `fit`."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pyarrow as pa
 from filelock import FileLock, Timeout
 
-from dataengine.errors import StateError
+from dataengine.errors import DfxError, StateError
 from dataengine.store import Rows, select
-from trainers import checkpoint
+from trainers import checkpoint, distributed
 from trainers import run as runs
 from trainers.config import MACHINE, TrainConfig
 from trainers.metrics import selection_metric
+from trainers.logbook import Logbook
 from trainers.predict import prediction_path, torch_threads, write_predictions
+from trainers.progress import EpochRecord, OnStep, StepRecord
+from trainers.prototypes import write_prototypes
 from trainers.taxonomy import Taxonomy, check_validation, taxonomy_of
-from trainers.training import OnStep, StepRecord, Training, Validation
+from trainers.training import Training
+from trainers.validation import Validation
 
-__all__ = ["EpochRecord", "FitResult", "StepRecord", "fit"]
+T = TypeVar("T")
+
+SAVE_EVERY_S = 600.0
+"""How often the state is saved within an epoch: what a machine that is taken away costs at most."""
+
+_AGREE_EVERY = 8
+"""Steps between the moments at which several processes ask each other whether to save or stop."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EpochRecord:
-    """A line of metrics.jsonl."""
-
-    epoch: int
-    """From 0."""
-    step: int
-    """Steps taken since the start."""
-    train_loss: float
-    """Mean over the epoch's steps, as are the terms, before their weights."""
-    train_ce: float
-    train_supcon: float | None
-    """None where the loss has no such term; then it is left out of the file."""
-    lr: float
-    """At the epoch's last step."""
-    images_per_s: float
-    """Training samples a second; views do not count."""
-    input_wait: float
-    """Share of the training time spent waiting for the loader, in [0, 1]."""
-    val_loss: float
-    """Cross-entropy of the source's validation frames."""
-    val_balanced_accuracy: float
-    """Of its clips: what selects the epoch."""
-    val_auc: float | None
-    """Of its clips, as a detector."""
-    best: bool
-    """Whether it was the best so far: of equal balanced accuracies, the one of lower loss."""
-    seconds: float
-    """Training and validation."""
-
-    def as_dict(self) -> dict[str, Any]:
-        """JSON values under stable keys."""
-        values = {name: getattr(self, name) for name in self.__slots__}
-        return {k: v for k, v in values.items() if not (k == "train_supcon" and v is None)}
-
-    @classmethod
-    def of(cls, values: dict[str, Any]) -> EpochRecord:
-        """The inverse of `as_dict`."""
-        return cls(**{"train_supcon": None, **values})
+class StoppedEarlyError(DfxError):
+    """The training was asked to stop and has saved its state."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,51 +58,114 @@ def fit(
     run: Path,
     *,
     resume: bool = False,
+    trackers: Sequence[str] = (),
+    on_said: Callable[[str], None] | None = None,
     on_epoch: Callable[[EpochRecord], None] | None = None,
     on_step: OnStep | None = None,
+    stop: Callable[[], bool] | None = None,
+    save_every_s: float = SAVE_EVERY_S,
 ) -> FitResult:
     """Train, keep the epoch that does best on the sources' validation split, and leave a finished run folder.
 
-    After every epoch `state.pt` holds all that going on takes, and the other files are made from it; `resume` goes on
-    from there, on the CPU with the very numbers of a training that was never stopped (given the same `threads`). With
-    nothing to go on from, `resume` starts; on a finished run it only reads the result. Python's, NumPy's and torch's
-    global generators are seeded.
+    After every epoch, every `save_every_s` seconds and once `stop()` is true, `state.pt` holds all that going on takes,
+    and the other files are made from it; `resume` goes on from there, on the CPU with the very numbers of a training
+    that was never stopped (given the same `threads`). With nothing to go on from, `resume` starts; on a finished run it
+    only reads the result. Python's, NumPy's and torch's global generators are seeded. Where `torch.distributed` is
+    initialised, all of its processes train together, and the first one writes and calls the `on_` functions.
+    `trackers`: see `logbook`. `on_said` is called with what the loss made of settings that were left open.
 
     Raises StateError for a folder that holds a run already (without `resume`) or another one (with it), or that another
     training is writing, DfxError for settings and splits that cannot train a model, and as soon as a loss is not
-    finite.
+    finite or explodes; StoppedEarlyError after `stop()`.
     """
     run = Path(run)
     if _to_resume(config, run, resume=resume) and (run / runs.RESULT_FILE).exists():
         return _result(runs.open_run(run))
+    first = distributed.rank() == 0
     train, val = select(config.data, split="train"), select(config.data, split="val")
     taxonomy = taxonomy_of(config.task, train)
     check_validation(taxonomy, val)
-    with _alone(run), torch_threads(config.threads):
+    with _alone(run) if first else nullcontext(), torch_threads(config.threads):
         _to_resume(config, run, resume=resume)  # once more: another training may have ended since
-        checkpoint.sweep_parts(run)
+        if first:
+            checkpoint.sweep_parts(run)
         state = _saved_state(run, taxonomy, train) if resume else None
         checkpoint.seed_generators(config.seed)
-        with Training(config, taxonomy, train, val, fresh=state is None) as training:
-            if state is None:
-                facts = runs.describe(config, taxonomy, train, val, training.model_facts())
-                checkpoint.write_json(run / runs.CONFIG_FILE, facts)
-                history: list[EpochRecord] = []
-            else:
+        with ExitStack() as opened:
+            training = opened.enter_context(Training(config, taxonomy, train, val, fresh=state is None))
+            history: list[EpochRecord] = []
+            if state is not None:
                 training.load_state_dict(state["training"])
                 history = [EpochRecord.of(line) for line in state["history"]]
-                _write_views(run, training, history)
+            writer = _Writer(run, training, history, save_every_s=save_every_s, stop=stop)
+            if first:
+                if state is None:
+                    facts = runs.describe(config, taxonomy, train, val, training.model_facts())
+                    checkpoint.write_json(run / runs.CONFIG_FILE, facts)
+                elif history:
+                    _write_views(run, training, history)
+                for line in training.said if on_said is not None else ():
+                    on_said(line)
+                logbook = opened.enter_context(Logbook(run, config, trackers, step=training.learner.step))
+                on_step, on_epoch = _both(logbook.step, on_step), _both(logbook.epoch, on_epoch)
             while len(history) < config.epochs and not _stale(history, config.patience):
-                history.append(_epoch(training, history, on_step))
-                lines = [record.as_dict() for record in history]
-                checkpoint.write_state(
-                    run / runs.STATE_FILE,
-                    {"taxonomy": taxonomy.as_dict(), "history": lines, "training": training.state_dict()},
-                )
-                _write_views(run, training, history)
-                if on_epoch is not None:
+                history.append(_epoch(training, history, on_step if first else None, writer.after_update))
+                writer.save()
+                if first:
+                    _write_views(run, training, history)
                     on_epoch(history[-1])
             return _finish(run, training, val, history)
+
+
+def _both(one: Callable[[T], None], other: Callable[[T], None] | None) -> Callable[[T], None]:
+    def call(record: T) -> None:
+        one(record)
+        if other is not None:
+            other(record)
+
+    return call
+
+
+class _Writer:
+    """Saves the state of a training when it is due: in every process, since each has a part of it."""
+
+    def __init__(
+        self,
+        run: Path,
+        training: Training,
+        history: list[EpochRecord],
+        *,
+        save_every_s: float,
+        stop: Callable[[], bool] | None,
+    ) -> None:
+        self._run, self._training, self._history = run, training, history
+        self._every_s, self._stop = save_every_s, stop
+        self._saved = time.monotonic()
+        self._updates = 0
+
+    def after_update(self) -> None:
+        """Save where it is time to. Raises StoppedEarlyError where the training shall stop."""
+        self._updates += 1
+        if distributed.world_size() > 1 and self._updates % _AGREE_EVERY:
+            return
+        late = time.monotonic() - self._saved >= self._every_s
+        wanted = distributed.largest(2 if self._stop is not None and self._stop() else int(late), self._training.device)
+        if wanted:
+            self.save()
+        if wanted == 2:
+            step, of = self._training.learner.step, self._training.learner.num_steps
+            raise StoppedEarlyError(f"stopped at step {step} of {of}, and saved in {self._run}; go on with --resume")
+
+    def save(self) -> None:
+        """Write state.pt."""
+        state = self._training.state_dict()
+        if distributed.rank() == 0:
+            lines = [record.as_dict() for record in self._history]
+            checkpoint.write_state(
+                self._run / runs.STATE_FILE,
+                {"taxonomy": self._training.taxonomy.as_dict(), "history": lines, "training": state},
+            )
+        self._saved = time.monotonic()
 
 
 @contextmanager
@@ -191,19 +227,20 @@ def _saved_state(run: Path, taxonomy: Taxonomy, train: Rows) -> dict[str, Any] |
     return state
 
 
-def _epoch(training: Training, history: list[EpochRecord], on_step: OnStep | None) -> EpochRecord:
+def _epoch(
+    training: Training, history: list[EpochRecord], on_step: OnStep | None, after_update: Callable[[], None]
+) -> EpochRecord:
+    trained = training.epoch(on_step, after_update)
     start = time.perf_counter()
-    trained = training.epoch(on_step)
     found = training.validate()
     best = not history or _rank(found) > max((r.val_balanced_accuracy, -r.val_loss) for r in history)
     if best:
         training.keep()
     return EpochRecord(
         epoch=len(history),
-        step=training.step,
+        step=training.learner.step,
         train_loss=trained.loss,
-        train_ce=trained.terms["ce"],
-        train_supcon=trained.terms.get("supcon"),
+        train_terms=trained.terms,
         lr=trained.lr,
         images_per_s=trained.images_per_s,
         input_wait=trained.input_wait,
@@ -211,7 +248,7 @@ def _epoch(training: Training, history: list[EpochRecord], on_step: OnStep | Non
         val_balanced_accuracy=found.balanced_accuracy,
         val_auc=found.auc,
         best=best,
-        seconds=time.perf_counter() - start,
+        seconds=trained.seconds + time.perf_counter() - start,
     )
 
 
@@ -242,7 +279,16 @@ def _write_views(run: Path, training: Training, history: list[EpochRecord]) -> N
 def _finish(run: Path, training: Training, val: Rows, history: list[EpochRecord]) -> FitResult:
     """Predict the validation split with the weights that were kept, and mark the run finished."""
     training.recall()
-    table = training.predict()
+    prototypes = training.prototypes()
+    table = training.predict(prototypes)
+    if distributed.rank() == 0:
+        write_prototypes(run, prototypes)
+        _write_result(run, training, val, table, history)
+    distributed.gathered(None)  # nobody reads the result before it is there
+    return _result(runs.open_run(run))
+
+
+def _write_result(run: Path, training: Training, val: Rows, table: pa.Table, history: list[EpochRecord]) -> None:
     files = [prediction_path(run, store, ref, None) for store, ref in zip(val.stores, val.refs, strict=True)]
     for i, (store, ref) in enumerate(zip(val.stores, val.refs, strict=True)):
         write_predictions(run, training.taxonomy, table.filter(pa.array(val.column("store") == i)), store, ref)
@@ -257,12 +303,12 @@ def _finish(run: Path, training: Training, val: Rows, history: list[EpochRecord]
             "num_epochs": len(history),
             "stopped_early": len(history) < training.config.epochs,
             "seconds": sum(record.seconds for record in history),
-            "backend": training.backend,
+            "processes": distributed.world_size(),
+            "backend": training.stream.backend,
             "validation": [str(file.relative_to(run).as_posix()) for file in files],
             "unreadable": [{"key": key, "reason": reason} for key, reason in sorted(training.unreadable.items())],
         },
     )
-    return _result(runs.open_run(run))
 
 
 def _result(run: runs.Run) -> FitResult:

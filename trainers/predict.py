@@ -6,19 +6,23 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
+from torch import Tensor
 
 from dataengine.errors import DfxError, StateError
 from dataengine.loader import Loader
 from dataengine.store import Rows, Store, StoreRef, select
 from trainers.checkpoint import write_whole
-from trainers.models.backbones import Backbone
+from trainers.distributed import gathered, rank, world_size
+from trainers.models.catalogue import Classifier, InputSpec
 from trainers.run import PREDICTIONS, Run
 from trainers.taxonomy import Taxonomy
 
@@ -60,6 +64,7 @@ def predict(
     ref: str,
     *,
     split: str | None = "test",
+    augment: str = "none",
     device: str = "cpu",
     backend: str = "auto",
     batch: int = 64,
@@ -71,31 +76,30 @@ def predict(
     `split` is what the reference selects where it names none itself. The table is that of `predict_rows`.
     """
     rows = select([ref], split=split)
-    spec = run.input
     table = predict_rows(
         run.model(),
         run.taxonomy,
         rows,
-        size=spec.size,
-        mean=spec.mean,
-        std=spec.std,
+        spec=run.input,
+        prototypes=run.prototypes(),
+        augment=augment,
         batch=batch,
         device=device,
         backend=backend,
         threads=threads,
         on_batch=on_batch,
     )
-    return write_predictions(run.path, run.taxonomy, table, rows.stores[0], rows.refs[0])
+    return write_predictions(run.path, run.taxonomy, table, rows.stores[0], rows.refs[0], augment=augment)
 
 
 def predict_rows(
-    model: Backbone,
+    model: Classifier,
     taxonomy: Taxonomy,
     rows: Rows,
     *,
-    size: int,
-    mean: tuple[float, float, float],
-    std: tuple[float, float, float],
+    spec: InputSpec,
+    prototypes: Tensor | None = None,
+    augment: str = "none",
     batch: int = 64,
     device: str | torch.device = "cpu",
     backend: str = "auto",
@@ -105,64 +109,134 @@ def predict_rows(
     """The model's probabilities for every row, once each, in the rows' order; computed in float32.
 
     Columns: key, clip, group (text), label (int8: 0 real, 1 fake), method (text), valid (bool: False where the sample
-    could not be read), and `p_{class}`, float32, a class of the taxonomy: null where not valid, else summing to 1.
+    could not be read), `p_{class}`, float32, a class of the taxonomy, summing to 1; `energy`, float32, -logsumexp of
+    the logits (Liu et al., NeurIPS 2020); and with `prototypes` (C, d) `distance`, float32 in [0, 2], 1 - the largest
+    cosine similarity to one of them. All numbers are null where not valid.
     The schema's metadata hold JSON under `dfx`: `unreadable` lists {key, reason}. `threads` limits
     the loader's and torch's. The model moves to the device, and leaves in evaluation mode.
+
+    Processes that train together predict a part each, and every one has the whole table.
+    """
+    def numbers(logits: Tensor, embeddings: Tensor) -> dict[str, Tensor]:
+        found = {"p": torch.softmax(logits, dim=1), "energy": -torch.logsumexp(logits, dim=1)}
+        if prototypes is not None:
+            near = torch.nn.functional.normalize(embeddings, dim=1) @ prototypes.to(embeddings).T
+            found["distance"] = 1 - near.amax(dim=1)
+        return found
+
+    found = run_over(
+        model,
+        rows,
+        taxonomy.labels(rows),
+        numbers,
+        spec=spec,
+        augment=augment,
+        batch=batch,
+        device=device,
+        backend=backend,
+        threads=threads,
+        on_batch=on_batch,
+    )
+    valid = np.zeros(len(rows), dtype=bool)
+    valid[found.rows] = True
+    p = found.values.pop("p")
+    columns = {name: rows.table.column(name) for name in FACTS}
+    columns["valid"] = pa.array(valid)
+    for name, values in {**{f"p_{name}": p[:, i] for i, name in enumerate(taxonomy.classes)}, **found.values}.items():
+        whole = np.zeros(len(rows), dtype=np.float32)
+        whole[found.rows] = values
+        columns[name] = pa.array(whole, mask=~valid)
+    return pa.table(columns).replace_schema_metadata({"dfx": json.dumps({"unreadable": found.unreadable})})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outputs:
+    """What came of a model's outputs for the rows that could be read."""
+
+    rows: npt.NDArray[np.int64]
+    """(N,): which they are, ascending."""
+    values: dict[str, npt.NDArray[np.float32]]
+    """(N, ...) each."""
+    unreadable: list[dict[str, str]]
+    """Key and reason of the others."""
+
+
+def run_over(
+    model: Classifier,
+    rows: Rows,
+    labels: npt.NDArray[np.int64],
+    reduce: Callable[[Tensor, Tensor], dict[str, Tensor]],
+    *,
+    spec: InputSpec,
+    augment: str = "none",
+    batch: int = 64,
+    device: str | torch.device = "cpu",
+    backend: str = "auto",
+    threads: int | None = None,
+    on_batch: OnBatch | None = None,
+) -> Outputs:
+    """Run a model over rows as `predict_rows` does, and keep what `reduce(logits (B, C), embeddings (B, d))`, both
+    float32, makes of each batch.
     """
     where = pick_device(str(device))
     model = model.to(where).to(memory_format=torch.channels_last).eval()
-    p = np.zeros((len(rows), len(taxonomy.classes)), dtype=np.float32)
-    valid = np.zeros(len(rows), dtype=bool)
-    done = 0
     loader = Loader(
         rows,
-        taxonomy.labels(rows),
-        batch=batch,
+        labels,
+        batch=batch * world_size(),
         mode="eval",
-        size=size,
-        rank=0,
-        world_size=1,
-        mean=mean,
-        std=std,
+        augment=augment,
+        size=spec.size,
+        rank=rank(),
+        world_size=world_size(),
+        mean=spec.mean,
+        std=spec.std,
         device=where,
         backend=backend,
         threads=threads,
     )
+    done, parts = 0, []
     with loader, torch_threads(threads):
         for item in loader:
             with torch.inference_mode():
-                logits, _ = model(item.images)
-            there = item.rows.numpy() >= 0
+                found = reduce(*(value.float() for value in model(item.images)))
             read = item.valid.numpy()
-            p[item.rows.numpy()[read]] = torch.softmax(logits.float(), dim=1).cpu().numpy()[read]
-            valid[item.rows.numpy()[read]] = True
-            done += int(there.sum())
+            values = {name: value.float().cpu().numpy()[read] for name, value in found.items()}
+            parts.append({"row": item.rows.numpy()[read], **values})
+            done += int((item.rows >= 0).sum())
             if on_batch is not None:
-                on_batch(done, len(rows))
+                on_batch(min(done * world_size(), len(rows)), len(rows))
         failed = [{"key": bad.key, "reason": bad.reason} for bad in loader.bad]
-    columns = {name: rows.table.column(name) for name in FACTS}
-    columns["valid"] = pa.array(valid)
-    for i, name in enumerate(taxonomy.classes):
-        columns[f"p_{name}"] = pa.array(p[:, i], mask=~valid)
-    return pa.table(columns).replace_schema_metadata({"dfx": json.dumps({"unreadable": failed})})
+    mine = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    every = gathered((mine, failed))
+    whole = {name: np.concatenate([values[name] for values, _ in every]) for name in mine}
+    order = np.argsort(whole["row"])
+    return Outputs(
+        rows=whole.pop("row")[order],
+        values={name: values[order] for name, values in whole.items()},
+        unreadable=sorted((bad for _, found in every for bad in found), key=lambda bad: bad["key"]),
+    )
 
 
-def prediction_path(run: Path, store: Store, ref: StoreRef, split: str | None) -> Path:
+def prediction_path(run: Path, store: Store, ref: StoreRef, split: str | None, augment: str = "none") -> Path:
     """Where a run keeps its predictions of a selection: `predictions/{store}-{split}-{digest}.parquet`.
 
-    The digest is of the store's fingerprint and the selection, so that two stores of one name do not meet.
+    The digest is of the store's fingerprint, the selection and what degrades the images, so that two stores of one
+    name do not meet.
     """
     where = dict(ref.where)
     splits = where.pop("split", (split,) if split else ("all",))
-    text = json.dumps([store.fingerprint, sorted(where.items()), splits])
+    text = json.dumps([store.fingerprint, sorted(where.items()), splits, *([augment] if augment != "none" else [])])
     digest = hashlib.sha256(text.encode()).hexdigest()[:8]
     return run / PREDICTIONS / f"{store.name}-{'+'.join(splits)}-{digest}.parquet"
 
 
-def write_predictions(run: Path, taxonomy: Taxonomy, table: pa.Table, store: Store, ref: StoreRef) -> pa.Table:
+def write_predictions(
+    run: Path, taxonomy: Taxonomy, table: pa.Table, store: Store, ref: StoreRef, *, augment: str = "none"
+) -> pa.Table:
     """Write the predictions of one store, and give them back with what they are of in their metadata.
 
-    Under `dfx`, as JSON: run, task, classes, store, ref, selection, fingerprint, split, unreadable.
+    Under `dfx`, as JSON: run, task, classes, store, ref, selection, fingerprint, split, augment, unreadable.
     """
     where = dict(ref.where)
     split = "+".join(where.pop("split", ("all",)))
@@ -176,10 +250,11 @@ def write_predictions(run: Path, taxonomy: Taxonomy, table: pa.Table, store: Sto
         "selection": StoreRef("", tuple(sorted(where.items()))).selection,
         "fingerprint": store.fingerprint,
         "split": split,
+        "augment": augment,
         "unreadable": [bad for bad in unreadable(table) if bad["key"] in keys],
     }
     table = table.replace_schema_metadata({"dfx": json.dumps(facts)})
-    write_whole(prediction_path(run, store, ref, None), lambda file: pq.write_table(table, file))
+    write_whole(prediction_path(run, store, ref, None, augment), lambda file: pq.write_table(table, file))
     return table
 
 

@@ -1,38 +1,85 @@
-"""The stream that a training learns from, as its settings say."""
+"""The stream that a training learns from, as its settings and its loss ask for it."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 from dataengine.augment import Augment
+from dataengine.errors import DfxError
 from dataengine.loader import Loader
+from dataengine.order import Balanced, Groups, Policy
 from dataengine.store import Rows
-from trainers.config import TrainConfig, loss_terms
-from trainers.models.backbones import input_spec
+from trainers.config import TrainConfig
+from trainers.models.catalogue import input_spec
 from trainers.predict import pick_device
 from trainers.taxonomy import Taxonomy
 
+MAX_PER_CLASS = 8
+"""Samples of a class in a group that `auto` asks for at most: more are fewer classes, and partners are plenty."""
+
 
 def train_loader(config: TrainConfig, taxonomy: Taxonomy, rows: Rows, augment: Augment) -> Loader:
-    """The stream that a training learns from, augmented by `augment`; contrastive losses have it drawn twice."""
+    """The stream that a training learns from, augmented by `augment`; losses on views have it drawn twice.
+
+    Rank and world size are those of the process.
+    """
     spec = input_spec(config.model, config.size)
+    term = config.loss_spec.term
     return Loader(
         rows,
         taxonomy.labels(rows),
         batch=config.batch,
         mode="train",
-        policy=config.order,
-        augment=_two_views(augment) if "supcon" in loss_terms(config.loss) else augment,
+        policy=policy_of(config, taxonomy),
+        augment=_two_views(augment) if term is not None and term.views else augment,
         size=spec.size,
         seed=config.seed,
-        rank=0,
-        world_size=1,
+        gathered=term is not None,
         device=pick_device(config.device),
         backend=config.backend,
         threads=config.threads,
         mean=spec.mean,
         std=spec.std,
     )
+
+
+def policy_of(config: TrainConfig, taxonomy: Taxonomy) -> Policy:
+    """The order of an epoch: the one that was asked for, or what the loss needs.
+
+    For a loss that compares samples of a class, `groups` of as many classes as a batch has room for, each with up to
+    MAX_PER_CLASS samples of different clips. Raises DfxError for a batch that holds no two classes of two samples.
+    """
+    if (given := config.order) is not None:
+        return given
+    term = config.loss_spec.term
+    if term is None or not term.groups:
+        return config.limited(Balanced(by=config.by))
+    num_classes = len(taxonomy.classes)
+    for classes in range(min(num_classes, config.batch // 2), 1, -1):
+        for per_class in range(MAX_PER_CLASS, 1, -1):
+            if config.batch % (classes * per_class) == 0:
+                return config.limited(Groups(classes=classes, per_class=per_class, by=config.by))
+    unit = 2 * num_classes
+    raise DfxError(
+        f"a batch of {config.batch} cannot be cut into groups of two classes or more, which '{config.loss}' compares; "
+        f"take a batch of {max(1, round(config.batch / unit)) * unit}, or name a --policy"
+    )
+
+
+def needs_said(config: TrainConfig, taxonomy: Taxonomy, augment: Augment) -> list[str]:
+    """What the loss made of settings that were left open, a sentence each, for whoever starts the training."""
+    term = config.loss_spec.term
+    said = []
+    if term is None:
+        return said
+    if config.order is None and term.groups:
+        said.append(f"{term.name} compares samples of a class: batches are {policy_of(config, taxonomy)}")
+    if term.views:
+        same = "two views of each image" if augment.random else f"one view of each image: '{config.augment}' draws nothing"
+        said.append(f"{term.name} compares views: the model sees {same}")
+    if config.patches is not None:
+        said.append(f"the model sees {config.patches} random squares of {config.patch_px} px of each image")
+    return said
 
 
 def _two_views(augment: Augment) -> Augment:

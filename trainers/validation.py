@@ -1,0 +1,50 @@
+"""What the source's validation split says of a model: what selects the epoch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from dataengine.errors import DfxError
+from dataengine.store import Rows
+from trainers.metrics import clip_table, score, selection_metric
+from trainers.predict import unreadable
+from trainers.taxonomy import Taxonomy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Validation:
+    """The loss of frames, the rest of clips."""
+
+    loss: float
+    balanced_accuracy: float
+    auc: float | None
+
+
+def validate(predictions: pa.Table, taxonomy: Taxonomy, rows: Rows) -> Validation:
+    """Score the predictions of a validation split's rows.
+
+    Raises DfxError where what could be read of it cannot be scored.
+    """
+    scores = score(clip_table(predictions), taxonomy, threshold=0.5)
+    balanced = scores[selection_metric(taxonomy.task)]
+    if balanced is None:
+        raise DfxError(
+            f"the validation split cannot be scored: {len(unreadable(predictions))} samples could not be read, and what "
+            "is left is of one class; look at the store with `dfx info`"
+        )
+    return Validation(
+        loss=cross_entropy(predictions, taxonomy, rows),
+        balanced_accuracy=float(balanced),
+        auc=scores["detection_auc"],
+    )
+
+
+def cross_entropy(predictions: pa.Table, taxonomy: Taxonomy, rows: Rows) -> float:
+    """The mean cross-entropy of the readable rows' predictions, in nats."""
+    valid = predictions.column("valid").to_numpy()
+    p = np.stack([predictions.column(f"p_{name}").to_numpy() for name in taxonomy.classes], axis=1)[valid]
+    truth = taxonomy.labels(rows)[valid]
+    return float(-np.log(np.maximum(p[np.arange(len(p)), truth].astype(np.float64), 1e-12)).mean())
