@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,24 +9,18 @@ import typer
 from rich.text import Text
 
 from cli.console import JsonOption, console, drawable, progress, show_table, write_json
-from trainers.config import AMP, BACKENDS, LOSSES, TrainConfig
+from cli.settings import any_of, with_settings
+from trainers.config import TrainConfig
 from trainers.taxonomy import TASKS
 
 if TYPE_CHECKING:
     from trainers.profile.record import Profile, Timing
 
-_DEFAULTS = {field.name: field.default for field in fields(TrainConfig)}
-_UNSET = {"size": "the model's own", "threads": "all cores"}
 
-
-def _setting(name: str, text: str) -> Any:
-    return typer.Option(help=text, show_default=_UNSET.get(name, str(_DEFAULTS[name])))
-
-
-def _any_of(known: tuple[str, ...]) -> str:
-    return " | ".join(known)
-
-
+@with_settings(
+    "model", "loss", "policy", "batch", "augment", "size", "amp", "channels_last", "threads", "backend", "device",
+    panels=False,
+)  # fmt: skip
 def profile(
     data: Annotated[
         list[str],
@@ -37,24 +30,7 @@ def profile(
             "shards/ff++@method=real,Deepfakes. Repeat it for more stores.",
         ),
     ],
-    model: Annotated[str | None, _setting("model", "Any timm backbone, by name.")] = None,
-    task: Annotated[str | None, _setting("task", f"{_any_of(TASKS)}.")] = None,
-    loss: Annotated[str | None, _setting("loss", f"{_any_of(LOSSES)}.")] = None,
-    policy: Annotated[
-        str | None,
-        _setting(
-            "policy",
-            "balanced: every class equally often | shuffled: each image once an epoch | blocked:window=8: the same, "
-            "from so many shards at a time | groups:classes=4,per_class=8 | mixed:ff++=2,celeb-df=1/balanced.",
-        ),
-    ] = None,
-    batch: Annotated[int | None, _setting("batch", "Images a step.")] = None,
-    augment: Annotated[str | None, _setting("augment", "none | flip | crop | forensic | supcon | a TOML file.")] = None,
-    size: Annotated[int | None, _setting("size", "Side of the input in pixels.")] = None,
-    amp: Annotated[str | None, _setting("amp", f"{_any_of(AMP)}: mixed precision.")] = None,
-    threads: Annotated[int | None, _setting("threads", "CPU threads.")] = None,
-    backend: Annotated[str | None, _setting("backend", f"{_any_of(BACKENDS)}: what decodes images.")] = None,
-    device: Annotated[str | None, _setting("device", "auto | cpu | cuda | cuda:N.")] = None,
+    task: Annotated[str, typer.Option(help=f"{any_of(TASKS)}.")] = "attribution",
     steps: Annotated[int, typer.Option(help="Batches a round; a round of slow ones ends after 5 seconds.")] = 20,
     rounds: Annotated[
         int, typer.Option(help="Rounds in turn, whose medians are shown; of 4 or more the odd ones out do not count.")
@@ -63,6 +39,8 @@ def profile(
         "profile.png"
     ),
     json_file: JsonOption = None,
+    *,
+    given: dict[str, Any],
 ) -> None:
     """Say whether a training waits for its input, and what to change.
 
@@ -74,21 +52,7 @@ def profile(
     from trainers.profile.measure import profile as measure
     from trainers.profile.verdict import noise_note, storage_note, verdict
 
-    given = {
-        "data": data,
-        "model": model,
-        "task": task,
-        "loss": loss,
-        "policy": policy,
-        "batch": batch,
-        "augment": augment,
-        "size": size,
-        "amp": amp,
-        "threads": threads,
-        "backend": backend,
-        "device": device,
-    }
-    config = TrainConfig.of({name: value for name, value in given.items() if value is not None})
+    config = TrainConfig.of({"data": data, "task": task, **given})
     with progress("profiling") as advance:
         advance(0, note="warming up")
         found = measure(

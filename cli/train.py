@@ -3,42 +3,56 @@
 from __future__ import annotations
 
 import shlex
-from contextlib import suppress
-from dataclasses import fields
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.text import Text
 
 from cli.console import JsonOption, console, progress, write_json
+from cli.settings import DATA, RUN, WHERE, any_of, with_settings
 from dataengine.errors import DfxError, StoreError
-from trainers.config import AMP, BACKENDS, CLASS_WEIGHTS, LOSSES, TrainConfig
+from trainers.config import TrainConfig
+from trainers.recipes import RECIPES, recipe_of
 from trainers.taxonomy import TASKS
 
 if TYPE_CHECKING:
-    from trainers.fit import EpochRecord, FitResult
-    from trainers.training import StepRecord
+    from trainers.fit import FitResult
+    from trainers.progress import EpochRecord, StepRecord
 
-_DEFAULTS = {field.name: field.default for field in fields(TrainConfig)}
-_UNSET = {"size": "the model's own", "frames_per_clip": "all", "patience": "never", "threads": "all cores"}
-
-
-def _setting(name: str, panel: str, text: str) -> Any:
-    """The option of a setting. Its value is None where it was not given, so that --resume can tell."""
-    flag, default = f"--{name.replace('_', '-')}", _DEFAULTS[name]
-    shown = _UNSET.get(name, str(default))
-    return typer.Option(flag, help=text, show_default=shown, rich_help_panel=panel)
+TERMINATED = 128 + signal.SIGTERM
+"""The exit code of a training that saved itself on SIGTERM."""
 
 
-def _any_of(known: tuple[str, ...]) -> str:
-    return " | ".join(known)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """Where a training runs, beyond its settings."""
+
+    gpus: int | None
+    workers: int | None
+    address: str | None
+    trackers: tuple[str, ...]
+
+    @property
+    def several(self) -> bool:
+        """Whether it takes more than this process."""
+        return (self.gpus or 0) > 1 or (self.workers or 1) > 1 or self.address is not None
 
 
-_RUN, _DATA, _MODEL, _LOSS, _STEPS, _WHERE = "Run", "Data", "Model", "Loss", "Optimisation", "Machine"
-
-
+@with_settings()
 def train(
-    task: Annotated[str, typer.Argument(help=f"{_any_of(TASKS)}: real or which method, or real or fake.")],
+    task: Annotated[
+        str,
+        typer.Argument(
+            help=f"{any_of(TASKS)}: real or which method, or real or fake; or a published method with its settings: "
+            f"{', '.join(RECIPES)}."
+        ),
+    ],
     data: Annotated[
         list[str] | None,
         typer.Option(
@@ -46,147 +60,122 @@ def train(
             metavar="STORE",
             help="Store to learn from (its train split; its val split selects the epoch), such as shards/ff++ or "
             "shards/ff++@method=real,Deepfakes. Repeat it for more stores.",
-            rich_help_panel=_DATA,
+            rich_help_panel=DATA,
         ),
     ] = None,
     name: Annotated[
         str | None,
-        typer.Option(help="The run goes to runs/NAME.", show_default="made of the settings", rich_help_panel=_RUN),
+        typer.Option(help="The run goes to runs/NAME.", show_default="made of the settings", rich_help_panel=RUN),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="The run's folder, instead of runs/NAME.", rich_help_panel=_RUN)
+        Path | None, typer.Option(help="The run's folder, instead of runs/NAME.", rich_help_panel=RUN)
     ] = None,
     resume: Annotated[
         bool,
         typer.Option(
             "--resume",
-            help="Go on with a run that was stopped, from its last whole epoch. Settings that are not given are the "
-            "run's own; only --device, --backend and --threads may be others.",
-            rich_help_panel=_RUN,
+            help="Go on with a run that was stopped, from its last saved step. Settings that are not given are the "
+            "run's own; only --device, --backend, --threads and --compile may be others, and the number of GPUs.",
+            rich_help_panel=RUN,
         ),
     ] = False,
-    frames_per_clip: Annotated[
+    start: Annotated[
+        str | None,
+        typer.Option(
+            "--from", metavar="RUN", help="Start from a run's backbone; its classes may be others.", rich_help_panel=RUN
+        ),
+    ] = None,
+    seeds: Annotated[
+        int,
+        typer.Option(help="Train so many times, with seeds from --seed on, and show the spread.", rich_help_panel=RUN),
+    ] = 1,
+    track: Annotated[
+        list[str] | None,
+        typer.Option(help="Also log to mlflow or wandb; TensorBoard's files are always written.", rich_help_panel=RUN),
+    ] = None,
+    gpus: Annotated[
         int | None,
-        _setting("frames_per_clip", _DATA, "Frames of each clip an epoch, other ones each epoch. Fewer are quicker."),
-    ] = None,
-    policy: Annotated[
-        str | None,
-        _setting(
-            "policy",
-            _DATA,
-            "balanced: every class equally often | shuffled: each image once an epoch | blocked:window=8: the same, "
-            "from so many shards at a time | groups:classes=4,per_class=8 | mixed:ff++=2,celeb-df=1/balanced.",
+        typer.Option(
+            help="GPUs that train together, a process each; 0: the CPU. [default: one where there is one]",
+            rich_help_panel=WHERE,
+            min=0,
         ),
     ] = None,
-    augment: Annotated[
+    workers: Annotated[
+        int | None,
+        typer.Option(help="Processes that train together on the CPU, with --gpus 0.", rich_help_panel=WHERE, min=1),
+    ] = None,
+    address: Annotated[
         str | None,
-        _setting(
-            "augment",
-            _DATA,
-            "none | flip | crop | forensic | supcon | a TOML file; see it with dfx preview. Contrastive losses draw "
-            "it twice for each image.",
+        typer.Option(
+            help="A running Ray cluster (HOST:PORT, or auto) instead of this machine. All its machines must see the "
+            "stores and the run's folder under the same paths, and have dfx installed.",
+            rich_help_panel=WHERE,
         ),
     ] = None,
-    model: Annotated[str | None, _setting("model", _MODEL, "Any timm backbone, by name.")] = None,
-    weights: Annotated[
-        str | None,
-        _setting("weights", _MODEL, "imagenet (timm fetches them on first use) | none | a run or a file of weights."),
-    ] = None,
-    size: Annotated[int | None, _setting("size", _MODEL, "Side of the input in pixels.")] = None,
-    loss: Annotated[
-        str | None,
-        _setting("loss", _LOSS, f"{_any_of(LOSSES)}: cross-entropy, alone or with supervised contrast."),
-    ] = None,
-    supcon_weight: Annotated[float | None, _setting("supcon_weight", _LOSS, "Of the contrastive term.")] = None,
-    temperature: Annotated[float | None, _setting("temperature", _LOSS, "Of the contrastive term.")] = None,
-    class_weights: Annotated[
-        str | None,
-        _setting("class_weights", _LOSS, f"{_any_of(CLASS_WEIGHTS)}: of cross-entropy; goes with --policy shuffled."),
-    ] = None,
-    epochs: Annotated[int | None, _setting("epochs", _STEPS, "How often to run through the data.")] = None,
-    batch: Annotated[int | None, _setting("batch", _STEPS, "Images a step.")] = None,
-    lr: Annotated[
-        float | None, _setting("lr", _STEPS, "Highest learning rate; large transformers want less, 1e-4.")
-    ] = None,
-    weight_decay: Annotated[float | None, _setting("weight_decay", _STEPS, "Of weight matrices only.")] = None,
-    warmup: Annotated[
-        float | None, _setting("warmup", _STEPS, "Share of the steps in which the learning rate rises.")
-    ] = None,
-    grad_clip: Annotated[float | None, _setting("grad_clip", _STEPS, "Largest norm of the gradient; 0: off.")] = None,
-    patience: Annotated[
-        int | None, _setting("patience", _STEPS, "Stop after so many epochs without improvement.")
-    ] = None,
-    seed: Annotated[int | None, _setting("seed", _STEPS, "Of everything that is drawn.")] = None,
-    amp: Annotated[
-        str | None, _setting("amp", _WHERE, f"{_any_of(AMP)}: mixed precision; auto is bf16 on a GPU, else off.")
-    ] = None,
-    device: Annotated[str | None, _setting("device", _WHERE, "auto | cpu | cuda | cuda:N.")] = None,
-    backend: Annotated[str | None, _setting("backend", _WHERE, f"{_any_of(BACKENDS)}: what decodes images.")] = None,
-    threads: Annotated[int | None, _setting("threads", _WHERE, "CPU threads.")] = None,
     json_file: JsonOption = None,
+    *,
+    given: dict[str, Any],
 ) -> None:
     """Train a model on the train split of one or more stores.
 
     The epoch that does best on the stores' own validation split (balanced accuracy by clip) is kept; no other dataset
     is looked at. The run folder holds all settings, metrics, weights and predictions; see it with `dfx eval`.
     """
-    settings = {
-        "task": task,
-        "data": data or None,
-        "model": model,
-        "weights": weights,
-        "loss": loss,
-        "supcon_weight": supcon_weight,
-        "temperature": temperature,
-        "class_weights": class_weights,
-        "policy": policy,
-        "frames_per_clip": frames_per_clip,
-        "augment": augment,
-        "size": size,
-        "epochs": epochs,
-        "batch": batch,
-        "lr": lr,
-        "weight_decay": weight_decay,
-        "warmup": warmup,
-        "grad_clip": grad_clip,
-        "patience": patience,
-        "amp": amp,
-        "seed": seed,
-        "device": device,
-        "backend": backend,
-        "threads": threads,
-    }
-    given = {setting: value for setting, value in settings.items() if value is not None}
-    config, run = _settings_of(given, out or (Path("runs") / name if name else None), resume=resume)
-    result = _train(config, run, resume=resume)
-    _show(config, result)
-    write_json(json_file, _payload(result))
+    if gpus and workers not in (None, gpus):
+        raise DfxError(f"--gpus {gpus} trains with as many processes; leave --workers {workers} out, or use --gpus 0")
+    machine = Machine(gpus=gpus, workers=workers, address=address, trackers=tuple(track or ()))
+    if machine.several and "device" in given:
+        raise DfxError(f"--device {given['device']} names one device; leave it out with --gpus, --workers or --address")
+    if gpus is not None and not machine.several:
+        given["device"] = given.get("device", "cuda" if gpus else "cpu")
+    if data:
+        given["data"] = data
+    if start is not None:
+        given["weights"] = f"backbone:{start}"
+    config, run = _settings_of(task, given, out or (Path("runs") / name if name else None), resume=resume)
+    if seeds < 1:
+        raise DfxError(f"--seeds is {seeds}; give at least 1")
+    results = []
+    for seed in range(config.seed, config.seed + seeds):
+        folder = run if seeds == 1 else run.with_name(f"{run.name.removesuffix(f'-s{config.seed}')}-s{seed}")
+        results.append(_train(replace(config, seed=seed), folder, machine, resume=resume))
+        _show(config, results[-1])
+    if seeds > 1:
+        _show_spread(results)
+    write_json(json_file, _payload(results[0]) if seeds == 1 else [_payload(result) for result in results])
 
 
-def _settings_of(given: dict[str, Any], run: Path | None, *, resume: bool) -> tuple[TrainConfig, Path]:
+def _settings_of(task: str, given: dict[str, Any], run: Path | None, *, resume: bool) -> tuple[TrainConfig, Path]:
     """The settings and the run's folder; on resuming, what was not given is as the run has it."""
     from trainers.run import default_name, read_config
 
     saved = read_config(run) if resume and run else None
-    if saved is not None:
-        given = {**saved["train"], **given}
-    elif "data" not in given:
+    recipe = recipe_of(task)
+    if saved is None and "data" not in given:
         if run is None:
             raise DfxError("no store was given; name one with --data, or the run to go on with: --resume --name NAME")
         raise DfxError(f"no store was given, and {run} holds no run to resume; name a store with --data")
-    config = TrainConfig.of(given)
-    run = run or Path("runs") / default_name(config)
-    if resume and saved is None and (saved := read_config(run)) is not None:
-        config = TrainConfig.of({**saved["train"], **given})
+    if saved is None:
+        config = TrainConfig.of({**recipe, **given})
+        run = run or Path("runs") / default_name(config)
+        saved = read_config(run) if resume else None
+    if saved is not None:
+        config = TrainConfig.of({**saved["train"], "task": recipe["task"], **given})
+    assert run is not None
     return config, run
 
 
-def _train(config: TrainConfig, run: Path, *, resume: bool) -> FitResult:
+def _train(config: TrainConfig, run: Path, machine: Machine, *, resume: bool) -> FitResult:
     with progress("training") as advance:
         advance(0, note="preparing")
-        from trainers.fit import fit
+        from trainers.fit import StoppedEarlyError, fit
+        from trainers.launch import launch
 
         done = 0
+
+        def on_said(line: str) -> None:
+            console.print(Text("note", "yellow"), line, soft_wrap=True)
 
         def on_step(record: StepRecord) -> None:
             nonlocal done
@@ -209,11 +198,40 @@ def _train(config: TrainConfig, run: Path, *, resume: bool) -> FitResult:
                 soft_wrap=True,
             )
 
+        follow = {"on_said": on_said, "on_epoch": on_epoch, "on_step": on_step}
+        again = f"go on with: dfx train {config.task} --out {shlex.quote(str(run))} --resume"
         try:
-            return fit(config, run, resume=resume, on_epoch=on_epoch, on_step=on_step)
+            with _terminated() as stop:
+                if machine.several:
+                    where = {"gpus": _gpus_of(machine), "workers": machine.workers, "address": machine.address}
+                    common = {"resume": resume, "trackers": machine.trackers, "stop": stop}
+                    return launch(config, run, **where, **common, **follow)  # type: ignore[arg-type]
+                return fit(config, run, resume=resume, trackers=machine.trackers, stop=stop, **follow)  # type: ignore[arg-type]
+        except StoppedEarlyError as error:
+            console.print(f"{str(error).partition(';')[0]}; {again}", soft_wrap=True)
+            raise typer.Exit(TERMINATED) from None
         except KeyboardInterrupt:
-            console.print(f"go on with: dfx train {config.task} --out {shlex.quote(str(run))} --resume", soft_wrap=True)
+            console.print(again, soft_wrap=True)
             raise
+
+
+def _gpus_of(machine: Machine) -> int:
+    if machine.gpus is not None:
+        return machine.gpus
+    if machine.workers is not None:
+        return 0
+    raise DfxError("--address needs --gpus N: how many of the cluster's GPUs train together, or --gpus 0 --workers N")
+
+
+@contextmanager
+def _terminated() -> Iterator[Any]:
+    """Whether SIGTERM has come, as a function: a machine that is taken away says so some seconds before."""
+    come = threading.Event()
+    before = signal.signal(signal.SIGTERM, lambda *_: come.set())
+    try:
+        yield come.is_set
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _show(config: TrainConfig, result: FitResult) -> None:
@@ -228,6 +246,17 @@ def _show(config: TrainConfig, result: FitResult) -> None:
     console.print(f"run: {result.run}")
     targets = " ".join(f"--on {shlex.quote(store)}" for store in _targets(config))
     console.print(f"next: dfx eval {shlex.quote(str(result.run))} {targets}", soft_wrap=True)
+
+
+def _show_spread(results: list[FitResult]) -> None:
+    values = [result.best.val_balanced_accuracy for result in results]
+    mean = sum(values) / len(values)
+    spread = (sum((value - mean) ** 2 for value in values) / (len(values) - 1)) ** 0.5
+    console.print(
+        f"{len(values)} seeds: balanced accuracy {mean:.3f}, standard deviation {spread:.3f}, from {min(values):.3f} to "
+        f"{max(values):.3f}, each on the validation split of its own data",
+        soft_wrap=True,
+    )
 
 
 def _targets(config: TrainConfig) -> list[str]:

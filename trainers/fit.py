@@ -17,10 +17,10 @@ from dataengine.store import Rows, select
 from trainers import checkpoint, distributed
 from trainers import run as runs
 from trainers.config import MACHINE, TrainConfig
-from trainers.metrics import selection_metric
 from trainers.logbook import Logbook
+from trainers.metrics import selection_metric
 from trainers.predict import prediction_path, torch_threads, write_predictions
-from trainers.progress import EpochRecord, OnStep, StepRecord
+from trainers.progress import EpochRecord, OnStep
 from trainers.prototypes import write_prototypes
 from trainers.taxonomy import Taxonomy, check_validation, taxonomy_of
 from trainers.training import Training

@@ -20,7 +20,9 @@ def optimizer_of(config: TrainConfig, network: nn.Module, others: list[nn.Module
     """The optimizer of a training: `network` by layers, `others` (classifier, loss) at the full learning rate."""
     groups = parameter_groups(network, others, weight_decay=config.weight_decay, layer_decay=config.layer_decay)
     if not groups:
-        raise DfxError(f"nothing is left to learn: '{config.loss}' with frozen {config.frozen}; thaw a part of the model")
+        raise DfxError(
+            f"nothing is left to learn: '{config.loss}' with frozen {config.frozen}; thaw a part of the model"
+        )
     if config.optimizer == "sgd":
         return torch.optim.SGD(groups, lr=config.lr, momentum=MOMENTUM)
     kind = torch.optim.AdamW if config.optimizer == "adamw" else torch.optim.Adam

@@ -117,6 +117,7 @@ def predict_rows(
 
     Processes that train together predict a part each, and every one has the whole table.
     """
+
     def numbers(logits: Tensor, embeddings: Tensor) -> dict[str, Tensor]:
         found = {"p": torch.softmax(logits, dim=1), "energy": -torch.logsumexp(logits, dim=1)}
         if prototypes is not None:

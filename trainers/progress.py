@@ -8,7 +8,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-
 _TERM = "train_"
 
 
@@ -34,6 +33,7 @@ class StepRecord:
 
 
 OnStep = Callable[[StepRecord], None]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EpochRecord:
@@ -76,7 +76,6 @@ class EpochRecord:
         terms = {name: value for name, value in values.items() if name.startswith(_TERM) and name != "train_loss"}
         others = {name: value for name, value in values.items() if name not in terms}
         return cls(**others, train_terms={name.removeprefix(_TERM): value for name, value in terms.items()})
-
 
 
 class Meter:

@@ -31,7 +31,7 @@ def train_loader(config: TrainConfig, taxonomy: Taxonomy, rows: Rows, augment: A
         batch=config.batch,
         mode="train",
         policy=policy_of(config, taxonomy),
-        augment=_two_views(augment) if term is not None and term.views else augment,
+        augment=_two_views(augment) if term is not None and term.views and not term.patches else augment,
         size=spec.size,
         seed=config.seed,
         gathered=term is not None,
@@ -74,8 +74,10 @@ def needs_said(config: TrainConfig, taxonomy: Taxonomy, augment: Augment) -> lis
         return said
     if config.order is None and term.groups:
         said.append(f"{term.name} compares samples of a class: batches are {policy_of(config, taxonomy)}")
-    if term.views:
-        same = "two views of each image" if augment.random else f"one view of each image: '{config.augment}' draws nothing"
+    if term.views and not term.patches:
+        same = (
+            "two views of each image" if augment.random else f"one view of each image: '{config.augment}' draws nothing"
+        )
         said.append(f"{term.name} compares views: the model sees {same}")
     if config.patches is not None:
         said.append(f"the model sees {config.patches} random squares of {config.patch_px} px of each image")

@@ -19,7 +19,7 @@ SPACE: Space = {
         ("ce", "ce+supcon"),
         why="Whether pulling a method's samples together helps on a dataset that was not seen is the open question.",
     ),
-    "supcon_weight": Range(
+    "loss_weight": Range(
         0.05,
         1.0,
         log=True,

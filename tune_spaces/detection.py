@@ -18,7 +18,7 @@ SPACE: Space = {
         ("ce", "ce+supcon"),
         why="With two classes the contrastive term merges all methods into one cluster: it may help or hide them.",
     ),
-    "supcon_weight": Range(
+    "loss_weight": Range(
         0.05,
         1.0,
         log=True,

@@ -14,7 +14,7 @@ from tune_spaces.records import Trial
 from tune_spaces.resources import Share
 
 if TYPE_CHECKING:
-    from trainers.fit import EpochRecord
+    from trainers.progress import EpochRecord
 
 METRICS = ("detection_auc", "attribution_balanced_accuracy")
 """What the trials' table shows of each target, by clip; the predictions hold everything else."""
@@ -67,7 +67,7 @@ class Job:
 def _history(run: Path) -> list[EpochRecord]:
     """The epochs that an earlier session finished."""
     from trainers.checkpoint import read_state
-    from trainers.fit import EpochRecord
+    from trainers.progress import EpochRecord
     from trainers.run import STATE_FILE
 
     state = run / STATE_FILE

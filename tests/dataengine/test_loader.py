@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import pickle
 import subprocess
 import sys
-import pickle
 import threading
 from collections import Counter
 from itertools import islice

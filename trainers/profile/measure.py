@@ -23,7 +23,7 @@ from trainers.config import TrainConfig
 from trainers.predict import pick_device, torch_threads
 from trainers.profile.reading import Reader, fetched, memory_bytes
 from trainers.profile.record import Profile, Timing
-from trainers.stream import train_loader
+from trainers.stream import policy_of, train_loader
 from trainers.taxonomy import taxonomy_of
 from trainers.training import Training
 
@@ -60,11 +60,11 @@ def profile(config: TrainConfig, *, steps: int = 20, rounds: int = 3, on_round: 
         opened.enter_context(torch_threads(config.threads))
         # Not fresh: weights have no say in how long a step takes. Nothing is validated, so the second rows are unused.
         training = opened.enter_context(Training(config, taxonomy, rows, rows, fresh=False))
-        training.model.train()
+        training.learner.to_train()
         rows, fetch_ms = fetched(rows, config.batch) if remote else (rows, 0.0)
         plain = opened.enter_context(train_loader(config, taxonomy, rows, augment_preset("none")))
         full = opened.enter_context(train_loader(config, taxonomy, rows, augment))
-        reader = opened.enter_context(Reader(rows, config, steps=steps, threads=threads))
+        reader = opened.enter_context(Reader(rows, config, policy_of(config, taxonomy), steps=steps, threads=threads))
         first_read_ms = fetch_ms + reader.first()
         bench = _Bench(training, device, steps)
         views = bench.warm_up(plain, full)
@@ -148,7 +148,7 @@ class _Bench:
         return ms
 
     def _step(self, batch: Batch) -> None:
-        total, _ = self._training.train_on(batch)
+        total, _ = self._training.learner.learn(batch)
         if self._late is not None:  # as the training does: the GPU has a step to do while the loss before is read
             self._late.item()
         self._late = total.detach()

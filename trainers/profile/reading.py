@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from dataengine.errors import MediaError
 from dataengine.fetch import Shards
-from dataengine.order import Order
+from dataengine.order import Order, Policy
 from dataengine.store import Rows
 from trainers.config import TrainConfig
 
@@ -30,8 +30,8 @@ _SLICE = 16  # samples that a thread reads at a time
 class Reader:
     """Reads and hashes the samples that a training begins with, with as many threads, and drops them."""
 
-    def __init__(self, rows: Rows, config: TrainConfig, *, steps: int, threads: int) -> None:
-        order = Order(config.order, rows, config.seed)
+    def __init__(self, rows: Rows, config: TrainConfig, policy: Policy, *, steps: int, threads: int) -> None:
+        order = Order(policy, rows, config.seed)
         positions = np.arange(min(steps * config.batch, order.length(0)), dtype=np.int64)
         # Each once: a second read of a sample is of the page cache.
         self.rows = np.array(list(dict.fromkeys(order.rows(positions, 0).tolist())), dtype=np.int64)

@@ -91,7 +91,7 @@ def write_run(
     task = "attribution" if len(classes) > 2 else "detection"
     settings = {
         "task": task, "data": [f"shards/{source}"], "model": model, "weights": "imagenet", "loss": loss,
-        "supcon_weight": 0.5, "temperature": 0.07, "class_weights": "none", "lr": 1e-3, "weight_decay": 0.05,
+        "loss_weight": 0.5, "temperature": 0.07, "class_weights": "none", "lr": 1e-3, "weight_decay": 0.05,
         "epochs": 8, "batch": 64, "size": 224, "augment": "crop", "seed": seed, "device": "cpu", **(train or {}),
     }  # fmt: skip
     config = {

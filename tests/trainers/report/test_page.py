@@ -78,7 +78,7 @@ def test_the_answer_names_intervals_chance_and_the_unseen_method(page: str) -> N
 def test_the_settings_and_fingerprints_are_there(page: str) -> None:
     for store in ("ff++", "lab", "celeb-df"):
         assert fingerprint(store) in page
-    for name in ("ff-0", "ff-1", "lab-0", "supcon_weight"):
+    for name in ("ff-0", "ff-1", "lab-0", "loss_weight"):
         assert name in page
 
 
