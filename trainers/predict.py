@@ -18,7 +18,7 @@ from dataengine.errors import DfxError, StateError
 from dataengine.loader import Loader
 from dataengine.store import Rows, Store, StoreRef, select
 from trainers.checkpoint import write_whole
-from trainers.models.backbones import Backbone
+from trainers.models.classifier import Classifier
 from trainers.run import PREDICTIONS, Run
 from trainers.taxonomy import Taxonomy
 
@@ -89,7 +89,7 @@ def predict(
 
 
 def predict_rows(
-    model: Backbone,
+    model: Classifier,
     taxonomy: Taxonomy,
     rows: Rows,
     *,

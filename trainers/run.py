@@ -20,7 +20,7 @@ from trainers.config import TrainConfig
 from trainers.taxonomy import Taxonomy
 
 if TYPE_CHECKING:
-    from trainers.models.backbones import Backbone, InputSpec
+    from trainers.models.catalogue import Classifier, InputSpec
 
 FORMAT = 1
 """The run format that this version writes and reads."""
@@ -65,14 +65,14 @@ class Run:
     @property
     def input(self) -> InputSpec:
         """What images the model takes."""
-        from trainers.models.backbones import InputSpec  # timm takes seconds to import; reading a run needs none
+        from trainers.models.catalogue import InputSpec  # timm takes seconds to import; reading a run needs none
 
         model = self.config["model"]
         return InputSpec(size=model["input_size"], mean=tuple(model["mean"]), std=tuple(model["std"]))
 
-    def model(self) -> Backbone:
+    def model(self) -> Classifier:
         """The model of the best epoch, on the CPU, in evaluation mode. Raises StateError where it is damaged."""
-        from trainers.models.backbones import build
+        from trainers.models.catalogue import build
 
         size = self.config["model"]["input_size"]
         weights = str(self.path / WEIGHTS_FILE)

@@ -8,7 +8,7 @@ from dataengine.augment import Augment
 from dataengine.loader import Loader
 from dataengine.store import Rows
 from trainers.config import TrainConfig, loss_terms
-from trainers.models.backbones import input_spec
+from trainers.models.catalogue import input_spec
 from trainers.predict import pick_device
 from trainers.taxonomy import Taxonomy
 

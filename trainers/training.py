@@ -25,7 +25,7 @@ from trainers.checkpoint import generator_states, restore_generators
 from trainers.config import TrainConfig
 from trainers.losses import objective_of
 from trainers.metrics import clip_table, score, selection_metric
-from trainers.models.backbones import build, input_spec
+from trainers.models.catalogue import build, input_spec
 from trainers.optimise import amp_dtype, learning_rate, parameter_groups
 from trainers.predict import pick_device, predict_rows, unreadable
 from trainers.stream import train_loader

@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 
 from dataengine.errors import DfxError, StateError
 from trainers.checkpoint import write_weights
-from trainers.models.backbones import build, input_spec
+from trainers.models.catalogue import build, input_spec
 from trainers.predict import torch_threads
 from trainers.taxonomy import Taxonomy
 

@@ -1,0 +1,70 @@
+"""Weights from a run or a file into a model: dfx's own, or timm's state dict of its network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from dataengine.errors import StateError, line_of
+from trainers.checkpoint import read_weights
+from trainers.models.classifier import Classifier
+from trainers.taxonomy import Taxonomy
+
+
+def load(model: Classifier, path: Path, name: str, taxonomy: Taxonomy) -> None:
+    """Fill the model called `name` with the weights of a run folder or of a file.
+
+    Weights of dfx must be of the same model and taxonomy; any other file is read as a state dict of the network, of
+    which timm's classifier is left out. Raises StateError where they do not fit or are no weights.
+    """
+    file = path / "model.safetensors" if path.is_dir() else path
+    if file.suffix == ".safetensors":
+        state, facts = read_weights(file)
+    else:
+        state, facts = _read_torch(file), None
+    if facts is None:
+        heads = _classifier_names(model.network)
+        kept = {k: v for k, v in state.items() if not any(k.startswith(f"{head}.") for head in heads)}
+        target: nn.Module = model.network
+    else:
+        if facts["model"] != name:
+            raise StateError(
+                f"{file} holds weights of {facts['model']}, not of {name}; choose --model {facts['model']}"
+            )
+        found = Taxonomy(**facts["taxonomy"])
+        if found != taxonomy:
+            same = f"with --data STORE@method={','.join(found.classes)}"
+            mend = f"select the same methods {same}" if found.task == taxonomy.task else f"train for {found.task}"
+            raise StateError(
+                f"{file} was trained for {found}, the data are {taxonomy}; {mend}, or start from --weights imagenet"
+            )
+        kept, target = state, model
+    try:
+        target.load_state_dict(kept)
+    except RuntimeError as error:
+        raise StateError(
+            f"{file} does not fit {name} ({line_of(error, 1)}); choose the --model that it was made of"
+        ) from None
+
+
+def _classifier_names(network: nn.Module) -> tuple[str, ...]:
+    """What timm calls the classifier in the network's published weights; it has none itself."""
+    names = getattr(network, "pretrained_cfg", {}).get("classifier") or ()
+    return (names,) if isinstance(names, str) else tuple(names)
+
+
+def _read_torch(path: Path) -> dict[str, Tensor]:
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # pickle, zip, end-of-file: torch lets each kind through
+        raise StateError(
+            f"{path} is no file of weights ({line_of(error)}); give a timm state dict or safetensors"
+        ) from None
+    for name in ("state_dict_ema", "state_dict", "model"):
+        if isinstance(state, dict) and isinstance(state.get(name), dict):
+            state = state[name]
+    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise StateError(f"{path} holds no state dict of tensors; give a timm state dict or safetensors")
+    return state
