@@ -30,9 +30,10 @@ WEIGHTS_FILE, STATE_FILE = "model.safetensors", "state.pt"
 PREDICTIONS = "predictions"
 
 CONFIG_HOLDS = {"train": dict, "taxonomy": dict, "sources": list, "model": dict}
-RESULT_HOLDS = {"metric": str, "best_epoch": int, "validation": list, "unreadable": list}
+RESULT_HOLDS = {"metric": str | None, "best_epoch": int | None, "validation": list, "unreadable": list}
 EPOCH_HOLDS = {"epoch": int, "train_loss": float, "val_loss": float, "val_balanced_accuracy": float, "best": bool}
-"""What readers of the three files take for granted; a file without it is damaged."""
+"""What readers of the three files take for granted; a file without it is damaged. Nothing selected an imported run's
+weights, and it has no epochs and no sources."""
 
 PACKAGES = ("torch", "timm", "numpy", "pyarrow", "pytorch-metric-learning", "nvidia-dali-cuda130")
 
@@ -128,8 +129,10 @@ def damaged(path: Path) -> StateError:
     return StateError(f"{path} is damaged; train the run again in another folder")
 
 
-def _holds(found: Any, needed: Mapping[str, type]) -> bool:
-    return isinstance(found, dict) and all(isinstance(found.get(name), kind) for name, kind in needed.items())
+def _holds(found: Any, needed: Mapping[str, Any]) -> bool:
+    return isinstance(found, dict) and all(
+        name in found and isinstance(found[name], kind) for name, kind in needed.items()
+    )
 
 
 def _read_json(path: Path) -> dict[str, Any] | None:

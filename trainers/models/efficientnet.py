@@ -11,7 +11,7 @@ import timm
 from torch import nn
 
 from trainers.models.classifier import Classifier, InputSpec
-from trainers.models.keras_defaults import BATCH_NORM
+from trainers.models.keras_defaults import EPS, MOMENTUM
 
 INPUT = InputSpec(size=256, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
 """Values in [0, 1], as they are."""
@@ -22,8 +22,8 @@ def efficientnet_b0(num_classes: int, size: int) -> Classifier:
     network = timm.create_model(
         "tf_efficientnet_b0",
         num_classes=0,
-        bn_eps=BATCH_NORM["eps"],
-        bn_momentum=BATCH_NORM["momentum"],
+        bn_eps=EPS,
+        bn_momentum=MOMENTUM,
         drop_path_rate=0.2,
     )
     last = nn.Linear(network.num_features, num_classes)

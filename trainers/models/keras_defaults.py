@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from torch import nn
 
-BATCH_NORM = {"eps": 1e-3, "momentum": 0.01}
-"""Keras counts momentum the other way: its 0.99 is what stays, torch's 0.01 what is new."""
+EPS = 1e-3
+MOMENTUM = 0.01
+"""Of batch norm. Keras counts momentum the other way: its 0.99 is what stays, torch's 0.01 what is new."""
 
 
 def initialise(module: nn.Module) -> None:

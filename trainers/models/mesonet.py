@@ -13,7 +13,7 @@ from timm.layers import create_pool2d
 from torch import Tensor, nn
 
 from trainers.models.classifier import Classifier, InputSpec, last_layer
-from trainers.models.keras_defaults import BATCH_NORM, initialise
+from trainers.models.keras_defaults import EPS, MOMENTUM, initialise
 
 INPUT = InputSpec(size=256, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
 """Values in [0, 1], as they are."""
@@ -47,7 +47,8 @@ class MesoNet(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Images (N, 3, size, size) -> embedding (N, 16)."""
         maps = self.block4(self.block3(self.block2(self.block1(images))))
-        return self.activation(self.dense(self.dropout(maps.flatten(1))))
+        features: Tensor = self.activation(self.dense(self.dropout(maps.flatten(1))))
+        return features
 
     def group_matcher(self, coarse: bool = False) -> dict[str, Any]:
         """The layers by depth, in timm's sense; there is nothing finer than a block."""
@@ -97,5 +98,5 @@ def _conv(num_inputs: int, width: int, kernel: int, dilation: int = 1) -> nn.Con
 
 def _block(conv: nn.Module, width: int, *, pool: int) -> nn.Sequential:
     return nn.Sequential(
-        conv, nn.ReLU(), nn.BatchNorm2d(width, **BATCH_NORM), create_pool2d("max", pool, padding="same")
+        conv, nn.ReLU(), nn.BatchNorm2d(width, eps=EPS, momentum=MOMENTUM), create_pool2d("max", pool, padding="same")
     )

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from dataengine.errors import DfxError
 from trainers.models.classifier import Classifier, InputSpec, last_layer
-from trainers.models.keras_defaults import BATCH_NORM, initialise
+from trainers.models.keras_defaults import EPS, MOMENTUM, initialise
 
 INPUT = InputSpec(size=256, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
 """Values in [0, 1], as they are."""
@@ -44,7 +44,8 @@ class ShallowNet(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Images (N, 3, size, size) -> embedding (N, 1024)."""
         maps = self.block3(self.block2(self.block1(images)))
-        return self.activation(self.dense(maps.flatten(1)))
+        features: Tensor = self.activation(self.dense(maps.flatten(1)))
+        return features
 
     def group_matcher(self, coarse: bool = False) -> dict[str, Any]:
         """The layers by depth, in timm's sense."""
@@ -60,7 +61,9 @@ def shallownet(num_classes: int, size: int) -> Classifier:
     if size < MIN_SIZE:
         raise DfxError(f"shallownet cannot be built for {size} px; choose a --size of at least {MIN_SIZE}")
     head = nn.Sequential(
-        nn.BatchNorm1d(NUM_FEATURES, **BATCH_NORM), nn.Dropout(0.25), last_layer(NUM_FEATURES, num_classes)
+        nn.BatchNorm1d(NUM_FEATURES, eps=EPS, momentum=MOMENTUM),
+        nn.Dropout(0.25),
+        last_layer(NUM_FEATURES, num_classes),
     )
     transfer = ("network.dense.", "head.")
     model = Classifier(ShallowNet(size=size), head, num_features=NUM_FEATURES, transfer_layers=transfer, l2=L2)

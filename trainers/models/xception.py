@@ -14,7 +14,7 @@ from torch import nn
 
 from dataengine.errors import DfxError
 from trainers.models.classifier import Classifier, InputSpec
-from trainers.models.keras_defaults import BATCH_NORM, initialise
+from trainers.models.keras_defaults import EPS, MOMENTUM, initialise
 
 INPUT = InputSpec(size=256, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
 """Values in [0, 1], as they are."""
@@ -30,7 +30,7 @@ def xception(num_classes: int, size: int) -> Classifier:
     network = timm.create_model("legacy_xception", num_classes=0)
     for layer in network.modules():
         if isinstance(layer, nn.BatchNorm2d):
-            layer.eps, layer.momentum = BATCH_NORM["eps"], BATCH_NORM["momentum"]
+            layer.eps, layer.momentum = EPS, MOMENTUM
     for block in (network.block1, network.block2, network.block3, network.block12):
         block.rep[-1] = create_pool2d("max", 3, 2, padding="same")
     model = Classifier(

@@ -8,10 +8,11 @@ import pytest
 import timm
 import torch
 from safetensors.torch import save_file
+from timm.models import group_parameters
 
 from dataengine.errors import DfxError, StateError
 from trainers.checkpoint import write_weights
-from trainers.models.catalogue import build, input_spec
+from trainers.models.catalogue import MODELS, build, input_spec
 from trainers.predict import torch_threads
 from trainers.taxonomy import Taxonomy
 
@@ -34,6 +35,116 @@ def test_every_family_gives_logits_and_their_embedding(name: str) -> None:
     assert torch.equal(model.head(features), logits)
 
 
+FIVE = ["tf_efficientnetv2_b0", "resnet50", "convnext_tiny", "swinv2_small_window8_256", "vit_base_patch16_clip_224"]
+"""The documented backbones."""
+
+
+@pytest.mark.parametrize("size", [None, 256, 128])
+@pytest.mark.parametrize("name", FIVE)
+def test_a_documented_backbone_takes_its_own_size_and_others(name: str, size: int | None) -> None:
+    with torch.device("meta"):
+        model = build(name, THREE, size=size)
+        side = input_spec(name, size).size
+        logits, features = model(torch.zeros(2, 3, side, side))
+    assert logits.shape == (2, 3)
+    assert features.shape == (2, model.num_features)
+
+
+@pytest.mark.parametrize(
+    ("name", "trained", "in_all"),
+    [
+        ("mesonet4", 27_977, 28_073),
+        ("mesoinception4", 28_615, 28_725),
+        ("shallownet", 118_078_241, 118_080_289),
+        ("xception", 20_811_050, 20_865_578),
+        ("efficientnet-b0", 4_010_110, 4_052_126),
+    ],
+)
+def test_a_named_model_has_its_references_parameters(name: str, trained: int, in_all: int) -> None:
+    with torch.device("meta"):
+        model = build(name, TWO)
+        logits, features = model(torch.zeros(2, 3, 256, 256))
+    assert (logits.shape, features.shape) == ((2, 2), (2, model.num_features))
+    assert sum(p.numel() for p in model.parameters()) == trained
+    assert trained + sum(b.numel() for name, b in model.named_buffers() if "running" in name) == in_all
+
+
+@pytest.mark.parametrize("name", [*MODELS, *FIVE])
+def test_what_transfer_trains_ends_with_the_head(name: str) -> None:
+    with torch.device("meta"):
+        model = build(name, TWO)
+    names = [name for name, _ in model.named_parameters()]
+    last = [name for name in names if name.startswith(model.transfer_layers)]
+    assert last == names[-len(last) :]
+    assert all(any(name.startswith(prefix) for name in last) for prefix in model.transfer_layers)
+    assert len(last) < len(names)
+
+
+@pytest.mark.parametrize("coarse", [True, False])
+@pytest.mark.parametrize("name", [*MODELS, *FIVE])
+def test_every_parameter_of_a_network_has_its_depth(name: str, coarse: bool) -> None:
+    with torch.device("meta"):
+        network = build(name, TWO).network
+    depth = group_parameters(network, network.group_matcher(coarse=coarse), reverse=True)
+    assert depth.keys() == {name for name, _ in network.named_parameters()}
+    first, *_, last = depth.values()
+    assert 0 == first < last == max(depth.values())
+
+
+@pytest.mark.parametrize("name", ["mesonet4", "mesoinception4", "shallownet"])
+@pytest.mark.parametrize("size", [20, 33, 64])
+def test_a_small_detector_is_one_unit_for_two_classes_and_a_unit_a_class_for_more(name: str, size: int) -> None:
+    images = torch.rand(2, 3, size, size)
+    logits, _ = build(name, TWO, size=size).eval()(images)
+    assert torch.allclose(logits.softmax(1)[:, 0], logits[:, 0].sigmoid())
+    assert torch.equal(logits[:, 1], torch.zeros(2))
+    assert build(name, THREE, size=size).eval()(images)[0].shape == (2, 3)
+
+
+@pytest.mark.parametrize(("name", "least"), [("shallownet", 20), ("xception", 71)])
+def test_a_size_too_small_for_a_named_model_gives_the_least(name: str, least: int) -> None:
+    with pytest.raises(
+        DfxError, match=f"{name} cannot be built for {least - 1} px; choose a --size of at least {least}"
+    ):
+        build(name, TWO, size=least - 1)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_named_model_takes_images_that_are_only_divided_by_255(name: str) -> None:
+    spec = input_spec(name)
+    assert (spec.size, spec.mean, spec.std) == (256, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+
+
+def test_a_named_model_without_published_weights_says_so() -> None:
+    with pytest.raises(DfxError, match="there are no pre-trained weights of mesonet4; use --weights none"):
+        build("mesonet4", TWO, weights="imagenet")
+
+
+@pytest.mark.parametrize("name", ["mesonet4", "xception"])
+def test_a_named_models_run_is_loaded_again(tmp_path: Path, name: str) -> None:
+    source = build(name, TWO, size=96)
+    write_weights(tmp_path / "model.safetensors", source.state_dict(), facts(name, TWO))
+    model = build(name, TWO, size=96, weights=str(tmp_path))
+    assert all(torch.equal(source.state_dict()[name], value) for name, value in model.state_dict().items())
+
+
+def test_the_penalty_is_kerass_l2_of_every_kernel_but_the_last_units() -> None:
+    model = build("shallownet", TWO, size=32)
+    penalty = model.penalty()
+    kernels = [p for name, p in model.network.named_parameters() if name.endswith("weight")]
+    assert len(kernels) == 9
+    assert isinstance(penalty, torch.Tensor)
+    assert penalty.item() == pytest.approx(1e-4 * sum(float((k.double() ** 2).sum()) for k in kernels), rel=1e-5)
+    penalty.backward()
+    assert torch.allclose(kernels[0].grad, 2e-4 * kernels[0])
+    assert all(p.grad is None for p in model.head.parameters())
+
+
+@pytest.mark.parametrize("name", ["mesonet4", "test_resnet"])
+def test_a_model_without_l2_has_no_penalty(name: str) -> None:
+    assert build(name, TWO, size=32).penalty() == 0.0
+
+
 def test_the_input_is_the_networks_own_unless_a_size_is_given() -> None:
     spec = input_spec("tf_efficientnetv2_b0")
     assert (spec.size, spec.mean, spec.std) == (192, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
@@ -43,7 +154,7 @@ def test_the_input_is_the_networks_own_unless_a_size_is_given() -> None:
 
 @pytest.mark.parametrize(
     ("name", "nearest"),
-    [("resent50", "resnet50"), ("test_resnet.r160_in2k", "test_resnet.r160_in1k"), ("", "")],
+    [("resent50", "resnet50"), ("mesonet", "mesonet4"), ("test_resnet.r160_in2k", "test_resnet.r160_in1k"), ("", "")],
 )
 def test_an_unknown_model_is_named_with_the_nearest(name: str, nearest: str) -> None:
     with pytest.raises(DfxError, match=f"unknown model '{name}'.*{nearest}"):
