@@ -113,6 +113,8 @@ def _remarks(result: Mapping[str, Any]) -> list[str]:
         remarks.append(
             f"{lost['frames']} frames could not be read and entered nothing ({lost['clips']} clips lost whole)"
         )
+    if result["seen_in_training"] is None:
+        remarks.append("an imported run: what it was trained on is unknown, these people may be among it")
     if result["groups_shared_with_training"]:
         remarks.append(
             f"{result['groups_shared_with_training']} identity groups were trained on as well: the numbers flatter"

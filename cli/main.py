@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from cli import bench, demo, doctor, evaluate, info, preview, profile, report, sample, shard, train, tune
+from cli import bench, demo, doctor, evaluate, import_, info, preview, profile, report, sample, shard, train, tune
 from cli.console import console, errors
 from dataengine.errors import DfxError
 from dataengine.version import VERSION
@@ -47,6 +47,9 @@ app.command("report", short_help="Runs or a sweep as one HTML page.")(report.rep
 benchmarks = typer.Typer(help="Measure on your own machine.", no_args_is_help=True)
 benchmarks.command("loader", short_help="The loader, beside other loaders and bare JPEG decoding.")(bench.bench_loader)
 app.add_typer(benchmarks, name="bench")
+imports = typer.Typer(help="Make runs of weights that other programs published.", no_args_is_help=True)
+imports.command("mesonet", short_help="MesoNet's weights, from Keras.")(import_.import_mesonet)
+app.add_typer(imports, name="import")
 
 
 def main() -> None:

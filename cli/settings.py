@@ -1,4 +1,4 @@
-"""The settings of a training as options: named, sorted into panels and explained once, for every command that has them."""
+"""The settings of a training as options: named and explained once, for every command that has them."""
 
 from __future__ import annotations
 

@@ -253,8 +253,8 @@ def _show_spread(results: list[FitResult]) -> None:
     mean = sum(values) / len(values)
     spread = (sum((value - mean) ** 2 for value in values) / (len(values) - 1)) ** 0.5
     console.print(
-        f"{len(values)} seeds: balanced accuracy {mean:.3f}, standard deviation {spread:.3f}, from {min(values):.3f} to "
-        f"{max(values):.3f}, each on the validation split of its own data",
+        f"{len(values)} seeds: balanced accuracy {mean:.3f}, standard deviation {spread:.3f}, from {min(values):.3f} "
+        f"to {max(values):.3f}, each on the validation split of its own data",
         soft_wrap=True,
     )
 

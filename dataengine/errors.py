@@ -35,3 +35,9 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> DfxError:
     near = difflib.get_close_matches(name, names, n=3, cutoff=0.5) or (names if len(names) <= 30 else [])
     hint = f"did you mean {' or '.join(near)}?" if near and len(near) <= 3 else f"known: {', '.join(near)}"
     return DfxError(f"unknown {kind} '{name}'; {hint}" if near else f"unknown {kind} '{name}'")
+
+
+def line_of(error: Exception, at: int = 0) -> str:
+    """A line of what another library said, blank ones not counted; the last where it said less. It fits in our own."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    return lines[min(at, len(lines) - 1)][:200]

@@ -66,9 +66,9 @@ class TrainConfig:
     """Side of a patch: DNA-Det's."""
 
     policy: str = AUTO
-    """The order of an epoch, as `dataengine.order.parse_policy` reads it. auto: `groups` for a loss that compares samples
-    of a class, so that each has partners of other clips; else `balanced`, where every batch holds each class equally
-    often, since models are selected by balanced accuracy. shuffled: each row once an epoch."""
+    """The order of an epoch, as `dataengine.order.parse_policy` reads it. auto: `groups` for a loss that compares
+    samples of a class, so that each has partners of other clips; else `balanced`, where every batch holds each class
+    equally often, since models are selected by balanced accuracy. shuffled: each row once an epoch."""
     frames_per_clip: int | None = None
     """Frames of a clip an epoch, other ones each epoch; None: all. Neighbouring frames hardly differ: 8 of 32 give
     epochs of a quarter of the time and nearly the same variety."""

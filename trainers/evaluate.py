@@ -51,8 +51,9 @@ def evaluate(
     Each result holds run, store, ref, split, selection, fingerprint, task, classes, weights (sha256), what `assess`
     gives, and two warnings: `seen_in_training` (the store was trained on, if another split of it) and
     `groups_shared_with_training` (identity groups that were trained on as well; null where a source's store is not
-    where it was). It is also written to `evaluations/` in the run. Predictions made by the same weights of the same
-    samples are taken as they are, unless a sample could not be read: the store may have been mended since.
+    where it was). Both are null for an imported run, which does not know its sources. It is also written to
+    `evaluations/` in the run. Predictions made by the same weights of the same samples are taken as they are, unless
+    a sample could not be read: the store may have been mended since.
     Raises StateError for an unfinished run, and, before anything is predicted, DfxError for a store that
     is missing or has no such split or selection.
     """
@@ -87,7 +88,7 @@ def evaluate(
             **{name: meta[name] for name in ("store", "ref", "split", "selection", "fingerprint", "task", "classes")},
             "weights": weights,
             **assess(predictions, run.taxonomy, thresholds=thresholds, resamples=resamples, seed=seed),
-            "seen_in_training": meta["fingerprint"] in sources,
+            "seen_in_training": meta["fingerprint"] in sources if sources else None,
             "groups_shared_with_training": None if trained is None else len(groups & trained),
         }
         write_json(record, result)
@@ -115,8 +116,10 @@ def _reporter(on_progress: OnProgress | None, ref: str) -> Callable[[int, int], 
 
 
 def _trained_groups(run: Run) -> set[str] | None:
-    """The identity groups of the training rows; None where a source isn't there any more, or is another now."""
+    """The identity groups of the training rows; None where a source is unknown, not there any more or another now."""
     groups: set[str] = set()
+    if not run.config["sources"]:
+        return None
     for source in run.config["sources"]:
         try:
             where = parse_ref("store" + source["selection"]).where  # the path itself may hold an @

@@ -100,8 +100,8 @@ def _check(config: TrainConfig, *, gpus: int, count: int, address: str | None) -
     there = torch.cuda.device_count()
     if address is None and gpus > there:
         raise DfxError(
-            f"--gpus {gpus} asks for more than there is ({there} here); use --gpus {there}, or --address HOST:PORT for a "
-            "Ray cluster that has them"
+            f"--gpus {gpus} asks for more than there is ({there} here); use --gpus {there}, or --address HOST:PORT for "
+            "a Ray cluster that has them"
         )
     if config.batch % count:
         near = max(1, round(config.batch / count)) * count

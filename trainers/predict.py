@@ -22,7 +22,7 @@ from dataengine.loader import Loader
 from dataengine.store import Rows, Store, StoreRef, select
 from trainers.checkpoint import write_whole
 from trainers.distributed import gathered, rank, world_size
-from trainers.models.catalogue import Classifier, InputSpec
+from trainers.models.classifier import Classifier, InputSpec
 from trainers.run import PREDICTIONS, Run
 from trainers.taxonomy import Taxonomy
 

@@ -20,7 +20,9 @@ from trainers.config import TrainConfig
 from trainers.taxonomy import Taxonomy
 
 if TYPE_CHECKING:
-    from trainers.models.backbones import Backbone, InputSpec
+    from torch import Tensor
+
+    from trainers.models.catalogue import Classifier, InputSpec
 
 FORMAT = 1
 """The run format that this version writes and reads."""
@@ -30,9 +32,10 @@ WEIGHTS_FILE, STATE_FILE = "model.safetensors", "state.pt"
 PREDICTIONS = "predictions"
 
 CONFIG_HOLDS = {"train": dict, "taxonomy": dict, "sources": list, "model": dict}
-RESULT_HOLDS = {"metric": str, "best_epoch": int, "validation": list, "unreadable": list}
+RESULT_HOLDS = {"metric": str | None, "best_epoch": int | None, "validation": list, "unreadable": list}
 EPOCH_HOLDS = {"epoch": int, "train_loss": float, "val_loss": float, "val_balanced_accuracy": float, "best": bool}
-"""What readers of the three files take for granted; a file without it is damaged."""
+"""What readers of the three files take for granted; a file without it is damaged. Nothing selected an imported run's
+weights, and it has no epochs and no sources."""
 
 PACKAGES = ("torch", "timm", "numpy", "pyarrow", "pytorch-metric-learning", "nvidia-dali-cuda130")
 
@@ -65,18 +68,24 @@ class Run:
     @property
     def input(self) -> InputSpec:
         """What images the model takes."""
-        from trainers.models.backbones import InputSpec  # timm takes seconds to import; reading a run needs none
+        from trainers.models.catalogue import InputSpec  # timm takes seconds to import; reading a run needs none
 
         model = self.config["model"]
         return InputSpec(size=model["input_size"], mean=tuple(model["mean"]), std=tuple(model["std"]))
 
-    def model(self) -> Backbone:
+    def model(self) -> Classifier:
         """The model of the best epoch, on the CPU, in evaluation mode. Raises StateError where it is damaged."""
-        from trainers.models.backbones import build
+        from trainers.models.catalogue import build
 
         size = self.config["model"]["input_size"]
         weights = str(self.path / WEIGHTS_FILE)
         return build(self.config["model"]["name"], self.taxonomy, size=size, weights=weights).eval()
+
+    def prototypes(self) -> Tensor | None:
+        """The class prototypes, float32 (C, d), of unit length; None for a run without them."""
+        from trainers.prototypes import read_prototypes
+
+        return read_prototypes(self.path)
 
     def metrics(self) -> list[dict[str, Any]]:
         """metrics.jsonl: an object an epoch. Raises StateError where it is damaged."""
@@ -128,8 +137,10 @@ def damaged(path: Path) -> StateError:
     return StateError(f"{path} is damaged; train the run again in another folder")
 
 
-def _holds(found: Any, needed: Mapping[str, type]) -> bool:
-    return isinstance(found, dict) and all(isinstance(found.get(name), kind) for name, kind in needed.items())
+def _holds(found: Any, needed: Mapping[str, Any]) -> bool:
+    return isinstance(found, dict) and all(
+        name in found and isinstance(found[name], kind) for name, kind in needed.items()
+    )
 
 
 def _read_json(path: Path) -> dict[str, Any] | None:

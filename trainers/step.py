@@ -29,11 +29,11 @@ class Step(nn.Module):
     def forward(
         self, images: Tensor, labels: Tensor, corners: Tensor | None = None, patch_px: int = 0
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """The loss, a scalar, and its detached terms.
+        """The loss with the model's own penalty, a scalar, and its detached terms.
 
-        `images` (B, 3, H, W) or (V, B, 3, H, W) for V views, `labels` int64 (B,). With `corners` int64 (P, V * B, 2), the
-        upper left corners (y, x) of P squares of each image, the model sees the squares instead, those of one index at
-        a time: batch norm then takes its statistics over as many samples as there are images (as DNA-Det does).
+        `images` (B, 3, H, W) or (V, B, 3, H, W) for V views, `labels` int64 (B,). With `corners` int64 (P, V * B, 2),
+        the upper left corners (y, x) of P squares of each image, the model sees the squares instead, those of one index
+        at a time: batch norm then takes its statistics over as many samples as there are images (as DNA-Det does).
         """
         views = 1 if images.dim() == 4 else len(images)
         images = images if images.dim() == 4 else images.flatten(0, 1)
@@ -44,7 +44,8 @@ class Step(nn.Module):
                 seen = [self.model(cut(images, corner, patch_px)) for corner in corners]
                 logits, features = (torch.cat(parts) for parts in zip(*seen, strict=True))
                 views *= len(corners)
-        return self.objective(logits, features, labels.repeat(views), views=views)
+        total, terms = self.objective(logits, features, labels.repeat(views), views=views)
+        return total + self.model.penalty(), terms
 
 
 def cut(images: Tensor, corner: Tensor, px: int) -> Tensor:

@@ -32,8 +32,8 @@ def validate(predictions: pa.Table, taxonomy: Taxonomy, rows: Rows) -> Validatio
     balanced = scores[selection_metric(taxonomy.task)]
     if balanced is None:
         raise DfxError(
-            f"the validation split cannot be scored: {len(unreadable(predictions))} samples could not be read, and what "
-            "is left is of one class; look at the store with `dfx info`"
+            f"the validation split cannot be scored: {len(unreadable(predictions))} samples could not be read, and "
+            "what is left is of one class; look at the store with `dfx info`"
         )
     return Validation(
         loss=cross_entropy(predictions, taxonomy, rows),

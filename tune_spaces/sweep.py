@@ -233,7 +233,7 @@ def _named(refs: Sequence[str], split: str) -> dict[str, StoreRef]:
 def _check(config: SweepConfig, sources: Sequence[StoreRef]) -> None:
     """What would make every trial fail is said before the first one starts."""
     from dataengine.augment import augment_preset
-    from trainers.models.backbones import input_spec
+    from trainers.models.catalogue import input_spec
     from trainers.taxonomy import check_validation, taxonomy_of
 
     for ref in sources:

@@ -12,7 +12,7 @@ from dataengine.store import open_store, parse_ref, select
 from tests.trainers.tiny_store import write_store
 from trainers.config import TrainConfig
 from trainers.fit import fit
-from trainers.models.backbones import Backbone, build
+from trainers.models.catalogue import Classifier, build
 from trainers.predict import pick_device, predict, predict_rows, prediction_path, read_predictions, unreadable
 from trainers.run import open_run
 from trainers.taxonomy import Taxonomy
@@ -29,20 +29,20 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def model() -> Backbone:
+def model() -> Classifier:
     torch.manual_seed(0)
     return build("test_resnet", TAXONOMY, size=32)
 
 
 @pytest.mark.parametrize("batch", [1, 7, 64])
-def test_each_sample_is_predicted_once_in_the_rows_order(store: Path, model: Backbone, batch: int) -> None:
+def test_each_sample_is_predicted_once_in_the_rows_order(store: Path, model: Classifier, batch: int) -> None:
     rows = select([str(store)], split="test")
     table = predict_rows(model, TAXONOMY, rows, size=32, mean=HALF, std=HALF, batch=batch, threads=1)
     assert table["key"].to_pylist() == rows.strings("key")
     assert table["method"].to_pylist() == rows.strings("method")
 
 
-def test_the_batch_does_not_change_a_prediction(store: Path, model: Backbone) -> None:
+def test_the_batch_does_not_change_a_prediction(store: Path, model: Classifier) -> None:
     rows = select([str(store)], split="test")
     tables = [
         predict_rows(model, TAXONOMY, rows, size=32, mean=HALF, std=HALF, batch=batch, threads=1) for batch in (3, 16)
@@ -51,7 +51,7 @@ def test_the_batch_does_not_change_a_prediction(store: Path, model: Backbone) ->
     np.testing.assert_allclose(first, second, atol=1e-5)
 
 
-def test_a_sample_that_cannot_be_read_has_no_probability_and_is_named(store: Path, model: Backbone) -> None:
+def test_a_sample_that_cannot_be_read_has_no_probability_and_is_named(store: Path, model: Classifier) -> None:
     rows = select([str(store)], split="test")
     table = predict_rows(model, TAXONOMY, rows, size=32, mean=HALF, std=HALF, threads=1)
     bad = [row for row in table.to_pylist() if not row["valid"]]
@@ -59,7 +59,7 @@ def test_a_sample_that_cannot_be_read_has_no_probability_and_is_named(store: Pat
     assert [entry["key"] for entry in unreadable(table)] == [BROKEN]
 
 
-def test_progress_ends_at_the_number_of_samples(store: Path, model: Backbone) -> None:
+def test_progress_ends_at_the_number_of_samples(store: Path, model: Classifier) -> None:
     rows = select([str(store)], split="test")
     seen: list[tuple[int, int]] = []
     predict_rows(
@@ -115,7 +115,7 @@ def test_a_device_that_is_not_there_is_one_line(name: str) -> None:
         pick_device(name)
 
 
-def test_metadata_are_json(store: Path, model: Backbone) -> None:
+def test_metadata_are_json(store: Path, model: Classifier) -> None:
     rows = select([str(store)], split="val")
     table = predict_rows(model, TAXONOMY, rows, size=32, mean=HALF, std=HALF, threads=1)
     assert json.loads(table.schema.metadata[b"dfx"]) == {"unreadable": []}

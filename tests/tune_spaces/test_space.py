@@ -47,7 +47,7 @@ def test_every_setting_of_a_space_is_one_of_a_training_and_gives_its_reason(task
 @pytest.mark.parametrize("task", SPACES)
 def test_every_backbone_and_augmentation_of_a_space_is_known(task: str) -> None:
     from dataengine.augment import augment_preset
-    from trainers.models.backbones import input_spec
+    from trainers.models.catalogue import input_spec
 
     model, augment = SPACES[task]["model"], SPACES[task]["augment"]
     assert isinstance(model, Choice)

@@ -67,8 +67,9 @@ class RunMaterial:
 
     @property
     def source(self) -> str:
-        """The stores trained on, by name, with their selections."""
-        return " + ".join(f"{source['name']}{source['selection'] or ''}" for source in self.config["sources"])
+        """The stores trained on, by name, with their selections; of an imported run only its file is known."""
+        names = [f"{source['name']}{source['selection'] or ''}" for source in self.config["sources"]]
+        return " + ".join(names) or f"unknown data ({self.config['imported']['file']})"
 
     @property
     def fingerprints(self) -> frozenset[str]:
