@@ -8,9 +8,9 @@ from dataclasses import dataclass, fields
 from typing import Annotated, Any, get_type_hints
 
 import typer
-from trainers.losses.spec import CLASS_WEIGHTS, CLASSIFICATION, TERMS
 
 from trainers.config import AMP, BACKENDS, FROZEN, OPTIMIZERS, SCHEDULES, TrainConfig
+from trainers.losses.spec import CLASS_WEIGHTS, CLASSIFICATION, TERMS
 
 RUN, DATA, MODEL, LOSS, STEPS, WHERE = "Run", "Data", "Model", "Loss", "Optimisation", "Machine"
 
@@ -138,5 +138,5 @@ def _option(name: str, *, panels: bool) -> inspect.Parameter:
         name,
         inspect.Parameter.KEYWORD_ONLY,
         default=None,
-        annotation=Annotated[kind, option],  # type: ignore[valid-type]
+        annotation=Annotated[kind, option],
     )

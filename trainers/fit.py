@@ -111,7 +111,7 @@ def fit(
             while len(history) < config.epochs and not _stale(history, config.patience):
                 history.append(_epoch(training, history, on_step if first else None, writer.after_update))
                 writer.save()
-                if first:
+                if first and on_epoch is not None:
                     _write_views(run, training, history)
                     on_epoch(history[-1])
             return _finish(run, training, val, history)

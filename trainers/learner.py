@@ -43,7 +43,7 @@ class Learner:
             self._step = torch.compile(self._step)  # type: ignore[assignment]
         self._ema: AveragedModel | None = None
         if config.ema:
-            self._ema = AveragedModel(self.model, multi_avg_fn=get_ema_multi_avg_fn(config.ema), use_buffers=True)
+            self._ema = AveragedModel(self.model, multi_avg_fn=get_ema_multi_avg_fn(config.ema), use_buffers=True)  # type: ignore[no-untyped-call]
         self._optimizer = optimizer_of(config, model.network, [model.head, self.objective])
         self._scaler = torch.amp.GradScaler(device.type, enabled=amp == torch.float16)
 
@@ -133,6 +133,6 @@ def _parallel(step: Step, device: torch.device) -> nn.Module:
     if distributed.world_size() == 1:
         return step
     if device.type == "cuda":
-        step = nn.SyncBatchNorm.convert_sync_batchnorm(step)  # it knows no CPU
+        step = nn.SyncBatchNorm.convert_sync_batchnorm(step)  # type: ignore[no-untyped-call]  # it knows no CPU
     devices = [device.index] if device.type == "cuda" else None
     return nn.parallel.DistributedDataParallel(step, device_ids=devices)

@@ -67,8 +67,9 @@ class EpochRecord:
     def as_dict(self) -> dict[str, Any]:
         """JSON values under stable keys."""
         values = {name: getattr(self, name) for name in self.__slots__}
-        terms = values.pop("train_terms")
-        return {**values, **{f"{_TERM}{name}": value for name, value in terms.items()}}
+        terms = {f"{_TERM}{name}": value for name, value in values.pop("train_terms").items()}
+        before = ("epoch", "step", "train_loss")
+        return {**{name: values.pop(name) for name in before}, **terms, **values}
 
     @classmethod
     def of(cls, values: dict[str, Any]) -> EpochRecord:
@@ -123,4 +124,4 @@ class Meter:
 
     def input_wait(self) -> float:
         """Share of the time spent waiting for the stream, in [0, 1]."""
-        return min(self._waited_s / max(self.seconds, 1e-9), 1.0)
+        return float(min(self._waited_s / max(self.seconds, 1e-9), 1.0))

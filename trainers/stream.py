@@ -69,7 +69,7 @@ def policy_of(config: TrainConfig, taxonomy: Taxonomy) -> Policy:
 def needs_said(config: TrainConfig, taxonomy: Taxonomy, augment: Augment) -> list[str]:
     """What the loss made of settings that were left open, a sentence each, for whoever starts the training."""
     term = config.loss_spec.term
-    said = []
+    said: list[str] = []
     if term is None:
         return said
     if config.order is None and term.groups:

@@ -28,7 +28,7 @@ def test_an_unknown_setting_is_named_with_the_nearest() -> None:
         ({"data": "shards/ff++"}, "give a list"),
         ({"data": ("a@split=train",)}, "selects a split; leave it out"),
         ({"task": "detect"}, "did you mean detection"),
-        ({"loss": "ce+subcon"}, r"did you mean ce\+supcon"),
+        ({"loss": "ce+subcon"}, r"did you mean supcon"),
         ({"policy": "balance"}, "did you mean balanced"),
         ({"policy": "mixed:a=1,b=2/balanced", "class_weights": "balanced"}, "count twice"),
         ({"policy": "shuffled:frames_per_clip=4", "frames_per_clip": 8}, "give it once"),
@@ -42,6 +42,13 @@ def test_an_unknown_setting_is_named_with_the_nearest() -> None:
         ({"lr": float("nan")}, "lr is nan"),
         ({"weight_decay": -1.0}, "weight_decay is -1.0"),
         ({"warmup": 1.0}, "warmup is 1.0"),
+        ({"ema": 1.0}, "ema is 1.0"),
+        ({"layer_decay": 0.0}, "layer_decay is 0.0"),
+        ({"optimizer": "adamx"}, "did you mean adam or adamw"),
+        ({"schedule": "cosin"}, "did you mean cosine"),
+        ({"frozen": "backbones"}, "did you mean backbone"),
+        ({"loss": "supcon", "frozen": "backbone"}, "trains nothing that is kept"),
+        ({"loss": "ce", "temperature": 0.1}, "temperature is of a loss on the embedding"),
     ],
 )
 def test_a_setting_that_cannot_work_is_refused_at_once(settings: dict[str, Any], message: str) -> None:
@@ -50,9 +57,15 @@ def test_a_setting_that_cannot_work_is_refused_at_once(settings: dict[str, Any],
 
 
 def test_classes_are_those_of_the_task_unless_the_policy_names_them() -> None:
-    assert TrainConfig(data=("a",), task="detection").order == Balanced(by=("label",))
-    assert TrainConfig(data=("a",), frames_per_clip=4).order == Balanced(frames_per_clip=4)
+    assert TrainConfig(data=("a",), task="detection", policy="balanced").order == Balanced(by=("label",))
+    assert TrainConfig(data=("a",), policy="balanced", frames_per_clip=4).order == Balanced(frames_per_clip=4)
     assert TrainConfig(data=("a",), policy="balanced:by=method+dataset").order == Balanced(by=("method", "dataset"))
+
+
+def test_a_loss_on_patches_cuts_sixteen_unless_told_otherwise() -> None:
+    assert TrainConfig(data=("a",)).patches is None
+    assert TrainConfig(data=("a",), loss="ce+patchwise").patches == 16
+    assert TrainConfig(data=("a",), loss="ce+patchwise", patches=4).patches == 4
 
 
 def test_a_spec_of_augmentations_is_found_from_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

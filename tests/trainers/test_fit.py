@@ -7,6 +7,7 @@ import shutil
 import signal
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -18,7 +19,7 @@ from dataengine.errors import DfxError, StateError
 from tests.trainers.tiny_store import METHODS, write_store
 from trainers.checkpoint import read_state
 from trainers.config import TrainConfig
-from trainers.fit import FitResult, fit
+from trainers.fit import FitResult, StoppedEarlyError, fit
 from trainers.metrics import clip_table, score
 from trainers.predict import read_predictions
 from trainers.progress import EpochRecord, StepRecord
@@ -137,8 +138,9 @@ def test_files_that_a_kill_left_behind_the_state_are_mended(undisturbed: FitResu
 
 def test_the_state_holds_tensors_and_plain_values_only(undisturbed: FitResult) -> None:
     state = read_state(undisturbed.run / "state.pt")
-    assert set(state["training"]) >= {"model", "objective", "optimizer", "scaler", "loader", "generators", "best"}
-    assert json.dumps(state["training"]["loader"])
+    assert set(state["training"]) >= {"learner", "stream", "generators", "best"}
+    assert set(state["training"]["learner"]) >= {"model", "objective", "optimizer", "scaler"}
+    assert json.dumps(state["training"]["stream"])
 
 
 def test_resuming_a_finished_run_only_reads_it(undisturbed: FitResult) -> None:
@@ -229,9 +231,89 @@ def test_class_weights_reach_the_training_loss(store: Path, tmp_path: Path) -> N
 
 def test_mixed_precision_trains_weights_of_full_precision(store: Path, tmp_path: Path) -> None:
     run = fit(replace(settings(store), epochs=1, amp="bf16", loss="ce+supcon"), tmp_path / "run").run
-    state = read_state(run / "state.pt")["training"]
+    state = read_state(run / "state.pt")["training"]["learner"]
     floats = {t.dtype for part in ("model", "objective") for t in state[part].values() if t.is_floating_point()}
     assert floats == {torch.float32}
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"loss": "ce+supcon"},
+        {"loss": "ce+arcface", "accumulate": 2},
+        {"ema": 0.9, "optimizer": "sgd", "schedule": "step", "step_size": 5},
+        {"loss": "softmax-ce+patchwise", "learnt_weights": True, "patches": 2, "patch_px": 16, "layer_decay": 0.7},
+    ],
+    ids=lambda changed: "-".join(map(str, changed.values())),
+)
+def test_a_training_stopped_at_any_step_goes_on_bit_for_bit(
+    store: Path, tmp_path: Path, changed: dict[str, Any]
+) -> None:
+    config = replace(settings(store), epochs=2, **changed)
+    fit(config, tmp_path / "whole")
+    for steps in (1, 2, 1):  # after each the state is saved once more, and the training taken up again
+        left = iter([False] * (steps - 1))
+        with pytest.raises(StoppedEarlyError, match="saved in"):
+            fit(config, tmp_path / "parts", resume=True, stop=lambda left=left: next(left, True))
+    fit(config, tmp_path / "parts", resume=True)
+    assert_same_run(tmp_path / "whole", tmp_path / "parts")
+
+
+def test_a_state_is_saved_within_an_epoch_once_it_is_time(store: Path, tmp_path: Path) -> None:
+    def killed(record: StepRecord) -> None:
+        if record.step == 4:
+            raise KilledError
+
+    with pytest.raises(KilledError):
+        fit(settings(store), tmp_path / "run", on_step=killed, save_every_s=0)
+    assert read_state(tmp_path / "run" / "state.pt")["training"]["learner"]["step"] >= 3
+
+
+def test_an_exploding_loss_ends_the_run_naming_both_losses(store: Path, tmp_path: Path) -> None:
+    config = replace(settings(store), lr=1e6, optimizer="sgd", grad_clip=0.0, warmup=0.0)
+    with pytest.raises(DfxError, match=r"the loss (has grown from|is (nan|inf)).* at step .*; lower --lr"):
+        fit(config, tmp_path / "run")
+
+
+def test_a_frozen_backbone_does_not_move_and_the_classifier_learns(store: Path, tmp_path: Path) -> None:
+    first = fit(replace(settings(store), epochs=1), tmp_path / "first").run
+    config = replace(settings(store), epochs=2, frozen="backbone", weights=f"backbone:{first}")
+    before, after = (load_file(run / "model.safetensors") for run in (first, fit(config, tmp_path / "probe").run))
+    moved = {name for name in before if not torch.equal(before[name], after[name])}
+    assert moved == {"head.weight", "head.bias"}
+
+
+def test_a_loss_on_embeddings_alone_is_judged_by_class_prototypes(store: Path, tmp_path: Path) -> None:
+    result = fit(replace(settings(store), loss="supcon", batch=12), tmp_path / "run")
+    weights = load_file(result.run / "model.safetensors")
+    prototypes = open_run(result.run).prototypes()
+    assert prototypes is not None
+    assert torch.allclose(weights["head.weight"], prototypes, atol=1e-5)
+    assert result.best.val_balanced_accuracy == 1.0
+
+
+def test_the_running_mean_of_the_weights_is_what_is_kept(store: Path, tmp_path: Path) -> None:
+    config = replace(settings(store), epochs=1, ema=0.5, warmup=0.0)
+    run = fit(config, tmp_path / "run").run
+    state = read_state(run / "state.pt")["training"]["learner"]
+    kept = load_file(run / "model.safetensors")
+    mean = {name.removeprefix("module."): value for name, value in state["ema"].items()}
+    assert all(torch.equal(kept[name], mean[name]) for name in kept)
+    assert not all(torch.equal(kept[name], state["model"][name]) for name in kept)
+
+
+def test_accumulated_steps_move_the_weights_as_one_large_step_does(store: Path, tmp_path: Path) -> None:
+    common = {"model": "test_vit", "epochs": 1, "policy": "shuffled", "augment": "none", "optimizer": "sgd", "warmup": 0.0}
+    common |= {"schedule": "constant"}
+    small = fit(replace(settings(store), batch=6, accumulate=2, **common), tmp_path / "small").run
+    large = fit(replace(settings(store), batch=12, **common), tmp_path / "large").run
+    one, other = load_file(small / "model.safetensors"), load_file(large / "model.safetensors")
+    assert max(float((one[name] - other[name]).abs().max()) for name in one) < 1e-5
+
+
+def test_one_image_a_step_is_refused_where_there_is_batch_norm(store: Path, tmp_path: Path) -> None:
+    with pytest.raises(DfxError, match="batch norm needs more than one image a step and process; raise --batch"):
+        fit(replace(settings(store), batch=1, size=8), tmp_path / "run")
 
 
 @pytest.mark.gpu

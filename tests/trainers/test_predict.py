@@ -8,17 +8,18 @@ import pytest
 import torch
 
 from dataengine.errors import DfxError, StateError
+from dataengine.loader import Loader
 from dataengine.store import open_store, parse_ref, select
 from tests.trainers.tiny_store import write_store
 from trainers.config import TrainConfig
 from trainers.fit import fit
-from trainers.models.catalogue import Classifier, build
+from trainers.models.catalogue import Classifier, InputSpec, build
 from trainers.predict import pick_device, predict, predict_rows, prediction_path, read_predictions, unreadable
 from trainers.run import open_run
 from trainers.taxonomy import Taxonomy
 
 TAXONOMY = Taxonomy(task="attribution", classes=("real", "Deepfakes"))
-HALF = (0.5, 0.5, 0.5)
+SPEC = InputSpec(size=32, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
 BROKEN = "tiny/real/test001/000000"
 
 
@@ -37,7 +38,7 @@ def model() -> Classifier:
 @pytest.mark.parametrize("batch", [1, 7, 64])
 def test_each_sample_is_predicted_once_in_the_rows_order(store: Path, model: Classifier, batch: int) -> None:
     rows = select([str(store)], split="test")
-    table = predict_rows(model, TAXONOMY, rows, size=32, mean=HALF, std=HALF, batch=batch, threads=1)
+    table = predict_rows(model, TAXONOMY, rows, spec=SPEC, batch=batch, threads=1)
     assert table["key"].to_pylist() == rows.strings("key")
     assert table["method"].to_pylist() == rows.strings("method")
 
@@ -45,7 +46,7 @@ def test_each_sample_is_predicted_once_in_the_rows_order(store: Path, model: Cla
 def test_the_batch_does_not_change_a_prediction(store: Path, model: Classifier) -> None:
     rows = select([str(store)], split="test")
     tables = [
-        predict_rows(model, TAXONOMY, rows, size=32, mean=HALF, std=HALF, batch=batch, threads=1) for batch in (3, 16)
+        predict_rows(model, TAXONOMY, rows, spec=SPEC, batch=batch, threads=1) for batch in (3, 16)
     ]
     first, second = (table.filter(table["valid"])["p_real"].to_numpy() for table in tables)
     np.testing.assert_allclose(first, second, atol=1e-5)
@@ -53,7 +54,7 @@ def test_the_batch_does_not_change_a_prediction(store: Path, model: Classifier) 
 
 def test_a_sample_that_cannot_be_read_has_no_probability_and_is_named(store: Path, model: Classifier) -> None:
     rows = select([str(store)], split="test")
-    table = predict_rows(model, TAXONOMY, rows, size=32, mean=HALF, std=HALF, threads=1)
+    table = predict_rows(model, TAXONOMY, rows, spec=SPEC, threads=1)
     bad = [row for row in table.to_pylist() if not row["valid"]]
     assert [(row["key"], row["p_real"], row["p_Deepfakes"]) for row in bad] == [(BROKEN, None, None)]
     assert [entry["key"] for entry in unreadable(table)] == [BROKEN]
@@ -66,9 +67,7 @@ def test_progress_ends_at_the_number_of_samples(store: Path, model: Classifier) 
         model,
         TAXONOMY,
         rows,
-        size=32,
-        mean=HALF,
-        std=HALF,
+        spec=SPEC,
         batch=8,
         threads=1,
         on_batch=lambda *done: seen.append(done),
@@ -117,5 +116,25 @@ def test_a_device_that_is_not_there_is_one_line(name: str) -> None:
 
 def test_metadata_are_json(store: Path, model: Classifier) -> None:
     rows = select([str(store)], split="val")
-    table = predict_rows(model, TAXONOMY, rows, size=32, mean=HALF, std=HALF, threads=1)
+    table = predict_rows(model, TAXONOMY, rows, spec=SPEC, threads=1)
     assert json.loads(table.schema.metadata[b"dfx"]) == {"unreadable": []}
+
+
+def test_energy_and_the_distance_to_prototypes_stand_beside_the_probabilities(store: Path, model: Classifier) -> None:
+    rows = select([str(store)], split="test")
+    prototypes = torch.nn.functional.normalize(torch.randn(len(TAXONOMY.classes), model.num_features), dim=1)
+    table = predict_rows(model, TAXONOMY, rows, spec=SPEC, prototypes=prototypes, threads=1)
+    with Loader(rows, batch=len(rows), mode="eval", size=32, mean=SPEC.mean, std=SPEC.std, threads=1) as loader:
+        with torch.inference_mode():
+            logits, embeddings = model(next(iter(loader)).images)
+    near = torch.nn.functional.cosine_similarity(embeddings[:, None], prototypes[None], dim=2).amax(dim=1)
+    read = table["valid"].to_numpy()
+    assert np.allclose(table["energy"].to_numpy()[read], -torch.logsumexp(logits, dim=1).numpy()[read], atol=1e-4)
+    assert np.allclose(table["distance"].to_numpy()[read], (1 - near).numpy()[read], atol=1e-5)
+    assert table["energy"].null_count == table["distance"].null_count == (~read).sum() == 1
+
+
+def test_degraded_predictions_lie_apart(store: Path, tmp_path: Path) -> None:
+    where = open_store(store), parse_ref(str(store)), "test"
+    assert prediction_path(tmp_path, *where) == prediction_path(tmp_path, *where, "none")
+    assert prediction_path(tmp_path, *where) != prediction_path(tmp_path, *where, "robustness:jpeg:3")
