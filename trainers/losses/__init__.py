@@ -1,0 +1,1 @@
+"""Losses: their names and settings in `spec.py`, what training minimises in `objective.py`."""
