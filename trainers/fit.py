@@ -107,13 +107,13 @@ def fit(
                 for line in training.said if on_said is not None else ():
                     on_said(line)
                 logbook = opened.enter_context(Logbook(run, config, trackers, step=training.learner.step))
-                on_step, on_epoch = _both(logbook.step, on_step), _both(logbook.epoch, on_epoch)
+                on_step = _both(logbook.step, on_step)
             while len(history) < config.epochs and not _stale(history, config.patience):
                 history.append(_epoch(training, history, on_step if first else None, writer.after_update))
                 writer.save()
-                if first and on_epoch is not None:
+                if first:
                     _write_views(run, training, history)
-                    on_epoch(history[-1])
+                    _both(logbook.epoch, on_epoch)(history[-1])
             return _finish(run, training, val, history)
 
 

@@ -15,10 +15,17 @@ from trainers.config import TrainConfig
 MOMENTUM = 0.9
 """Of sgd."""
 
+LOSS_WEIGHTS, LOSS_WEIGHTS_LR = "loss_weights", 0.01
+"""What an objective calls its learnt weights, and their learning rate at its highest: DNA-Det's."""
+
 
 def optimizer_of(config: TrainConfig, network: nn.Module, others: list[nn.Module]) -> torch.optim.Optimizer:
     """The optimizer of a training: `network` by layers, `others` (classifier, loss) at the full learning rate."""
     groups = parameter_groups(network, others, weight_decay=config.weight_decay, layer_decay=config.layer_decay)
+    for module in others:
+        for name, parameter in module.named_parameters():
+            if name == LOSS_WEIGHTS:
+                groups.append({"params": [parameter], "weight_decay": 0.0, "lr_scale": LOSS_WEIGHTS_LR / config.lr})
     if not groups:
         raise DfxError(
             f"nothing is left to learn: '{config.loss}' with frozen {config.frozen}; thaw a part of the model"
@@ -48,8 +55,9 @@ def parameter_groups(
     for name, parameter in network.named_parameters():
         put(parameter, layer_decay ** (last + 1 - depth[name]) if depth else 1.0)
     for module in others:
-        for parameter in module.parameters():
-            put(parameter, 1.0)
+        for name, parameter in module.named_parameters():
+            if name != LOSS_WEIGHTS:
+                put(parameter, 1.0)
     return [
         {"params": parameters, "weight_decay": decay, "lr_scale": scale}
         for (scale, decay), parameters in sorted(found.items(), key=lambda item: item[0])

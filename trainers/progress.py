@@ -120,7 +120,7 @@ class Meter:
 
     def images_per_s(self) -> float:
         """Samples a second; views do not count."""
-        return self.num_images / max(self.seconds, 1e-9)
+        return float(self.num_images / max(self.seconds, 1e-9))
 
     def input_wait(self) -> float:
         """Share of the time spent waiting for the stream, in [0, 1]."""

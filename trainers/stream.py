@@ -25,13 +25,19 @@ def train_loader(config: TrainConfig, taxonomy: Taxonomy, rows: Rows, augment: A
     """
     spec = input_spec(config.model, config.size)
     term = config.loss_spec.term
+    if term is not None and term.views and not term.patches:
+        augment = _two_views(augment)
+        if augment.views == 1 and not term.groups:
+            raise DfxError(
+                f"{term.name} compares views of one image, and '{config.augment}' draws nothing; use --augment crop"
+            )
     return Loader(
         rows,
         taxonomy.labels(rows),
         batch=config.batch,
         mode="train",
         policy=policy_of(config, taxonomy),
-        augment=_two_views(augment) if term is not None and term.views and not term.patches else augment,
+        augment=augment,
         size=spec.size,
         seed=config.seed,
         gathered=term is not None,

@@ -77,9 +77,8 @@ def test_two_processes_train_the_weights_of_one(name: str, store: Path, two: Pat
 def test_two_processes_tell_the_losses_and_scores_of_one(store: Path, two: Path, tmp_path: Path) -> None:
     fit(replace(settings(store), **RUNS["supcon"]), tmp_path / "one")  # type: ignore[arg-type]
     names = ("step", "train_loss", "train_supcon", "lr", "val_loss", "val_balanced_accuracy")
-    one, other = (
-        [[line[name] for name in names] for line in open_run(run).metrics()] for run in (tmp_path / "one", two / "supcon")
-    )
+    runs = (open_run(tmp_path / "one"), open_run(two / "supcon"))
+    one, other = ([[line[name] for name in names] for line in run.metrics()] for run in runs)
     assert torch.allclose(torch.tensor(one), torch.tensor(other), atol=1e-4)
 
 

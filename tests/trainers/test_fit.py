@@ -303,12 +303,17 @@ def test_the_running_mean_of_the_weights_is_what_is_kept(store: Path, tmp_path: 
 
 
 def test_accumulated_steps_move_the_weights_as_one_large_step_does(store: Path, tmp_path: Path) -> None:
-    common = {"model": "test_vit", "epochs": 1, "policy": "shuffled", "augment": "none", "optimizer": "sgd", "warmup": 0.0}
-    common |= {"schedule": "constant"}
+    common = {"model": "test_vit", "epochs": 1, "policy": "shuffled", "augment": "none", "optimizer": "sgd"}
+    common |= {"schedule": "constant", "warmup": 0.0}
     small = fit(replace(settings(store), batch=6, accumulate=2, **common), tmp_path / "small").run
     large = fit(replace(settings(store), batch=12, **common), tmp_path / "large").run
     one, other = load_file(small / "model.safetensors"), load_file(large / "model.safetensors")
     assert max(float((one[name] - other[name]).abs().max()) for name in one) < 1e-5
+
+
+def test_comparing_views_that_do_not_differ_is_refused(store: Path, tmp_path: Path) -> None:
+    with pytest.raises(DfxError, match="ntxent compares views of one image, and 'none' draws nothing"):
+        fit(replace(settings(store), loss="ce+ntxent", augment="none"), tmp_path / "run")
 
 
 def test_one_image_a_step_is_refused_where_there_is_batch_norm(store: Path, tmp_path: Path) -> None:

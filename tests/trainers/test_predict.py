@@ -124,9 +124,9 @@ def test_energy_and_the_distance_to_prototypes_stand_beside_the_probabilities(st
     rows = select([str(store)], split="test")
     prototypes = torch.nn.functional.normalize(torch.randn(len(TAXONOMY.classes), model.num_features), dim=1)
     table = predict_rows(model, TAXONOMY, rows, spec=SPEC, prototypes=prototypes, threads=1)
-    with Loader(rows, batch=len(rows), mode="eval", size=32, mean=SPEC.mean, std=SPEC.std, threads=1) as loader:
-        with torch.inference_mode():
-            logits, embeddings = model(next(iter(loader)).images)
+    loader = Loader(rows, batch=len(rows), mode="eval", size=32, mean=SPEC.mean, std=SPEC.std, threads=1)
+    with loader, torch.inference_mode():
+        logits, embeddings = model(next(iter(loader)).images)
     near = torch.nn.functional.cosine_similarity(embeddings[:, None], prototypes[None], dim=2).amax(dim=1)
     read = table["valid"].to_numpy()
     assert np.allclose(table["energy"].to_numpy()[read], -torch.logsumexp(logits, dim=1).numpy()[read], atol=1e-4)
