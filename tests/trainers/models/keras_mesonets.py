@@ -36,7 +36,8 @@ def _conv(width: int, kernel: int, dilation: int = 1) -> Any:
 def _inception(x: Any, a: int, b: int, c: int, d: int) -> Any:
     branches = [_conv(a, 1)(x)]
     for dilation, width in enumerate((b, c, d), start=1):
-        branches.append(_conv(width, 3, dilation)(_conv(width, 1)(x)))
+        narrow = _conv(width, 1)(x)  # made first, as the authors do: Keras numbers layers as they are made
+        branches.append(_conv(width, 3, dilation)(narrow))
     return layers.Concatenate()(branches)
 
 

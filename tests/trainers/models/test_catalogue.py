@@ -134,7 +134,9 @@ def test_the_penalty_is_kerass_l2_of_every_kernel_but_the_last_units() -> None:
     kernels = [p for name, p in model.network.named_parameters() if name.endswith("weight")]
     assert len(kernels) == 9
     assert isinstance(penalty, torch.Tensor)
-    assert penalty.item() == pytest.approx(1e-4 * sum(float((k.double() ** 2).sum()) for k in kernels), rel=1e-5)
+    assert penalty.detach().item() == pytest.approx(
+        1e-4 * sum((k.detach().double() ** 2).sum().item() for k in kernels), rel=1e-5
+    )
     penalty.backward()
     assert torch.allclose(kernels[0].grad, 2e-4 * kernels[0])
     assert all(p.grad is None for p in model.head.parameters())
