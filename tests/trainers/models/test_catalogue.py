@@ -35,7 +35,13 @@ def test_every_family_gives_logits_and_their_embedding(name: str) -> None:
     assert torch.equal(model.head(features), logits)
 
 
-FIVE = ["tf_efficientnetv2_b0", "resnet50", "convnext_tiny", "swinv2_small_window8_256", "vit_base_patch16_clip_224"]
+FIVE = [
+    "tf_efficientnetv2_b0",
+    "resnet50",
+    "convnext_tiny",
+    "swinv2_small_window8_256",
+    "vit_base_patch16_clip_224.openai",
+]
 """The documented backbones."""
 
 
