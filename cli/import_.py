@@ -18,7 +18,7 @@ def import_mesonet(
 ) -> None:
     """Make a finished run of MesoNet weights that Keras wrote: MesoNet-4 or MesoInception-4, told from the shapes.
 
-    The authors publish them with their code (Meso4_DF.h5, Meso4_F2F.h5, MesoInception_DF.h5, MesoInception_F2F.h5).
+    The authors publish such files with their code, for Deepfakes and for Face2Face (weights/ of DariusAf/MesoNet).
     Such a run has no source and no threshold of its own: what depends on them is undefined in `dfx eval`.
     """
     from trainers import imported

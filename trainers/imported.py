@@ -60,6 +60,6 @@ def import_mesonet(file: Path, out: Path) -> runs.Run:
     facts = {"model": name, "taxonomy": taxonomy.as_dict()}
     checkpoint.write_weights(out / runs.WEIGHTS_FILE, model.state_dict(), facts)
     checkpoint.write_json_lines(out / runs.METRICS_FILE, [])
-    checkpoint.write_json(out / runs.CONFIG_FILE, config)
     checkpoint.write_json(out / runs.RESULT_FILE, result)
+    checkpoint.write_json(out / runs.CONFIG_FILE, config)  # last: without it there is no run, and a kill leaves none
     return runs.open_run(out)

@@ -36,7 +36,8 @@ def _conv(width: int, kernel: int, dilation: int = 1) -> Any:
 def _inception(x: Any, a: int, b: int, c: int, d: int) -> Any:
     branches = [_conv(a, 1)(x)]
     for dilation, width in enumerate((b, c, d), start=1):
-        branches.append(_conv(width, 3, dilation)(_conv(width, 1)(x)))
+        narrow = _conv(width, 1)(x)  # made first, as the authors do: Keras numbers layers as they are made
+        branches.append(_conv(width, 3, dilation)(narrow))
     return layers.Concatenate()(branches)
 
 
@@ -55,7 +56,10 @@ def _randomised(model: Any, seed: int = 0) -> Any:
     rng = np.random.default_rng(seed)
     for weight in model.weights:
         if weight.name == "kernel":
-            continue
-        low, high = (0.5, 2.0) if weight.name in ("gamma", "moving_variance") else (-0.5, 0.5)
-        weight.assign(rng.uniform(low, high, weight.shape).astype("float32"))
+            values = rng.normal(0, np.prod(weight.shape[:-1]) ** -0.5, weight.shape)
+        elif weight.name in ("gamma", "moving_variance"):
+            values = rng.uniform(0.5, 2.0, weight.shape)
+        else:
+            values = rng.uniform(-0.5, 0.5, weight.shape)
+        weight.assign(values.astype("float32"))
     return model
