@@ -81,16 +81,13 @@ class Objective(nn.Module):
         """
         with torch.autocast(logits.device.type, enabled=False):
             labels = gathered(labels, views)
-            losses: list[Tensor] = []
-            names: list[str] = []
+            losses: dict[str, Tensor] = {}
             if self.spec.classification is not None:
-                names.append(self.spec.classification)
-                losses.append(self._classification(gathered(logits.float(), views), labels))
+                losses[self.spec.classification] = self._classification(gathered(logits.float(), views), labels)
             if self.spec.term is not None:
-                names.append(self.spec.term.name)
-                losses.append(self._term(gathered(features.float(), views), labels, views))
-            total = self._weighted(losses)
-        return total, {name: loss.detach() for name, loss in zip(names, losses, strict=True)}
+                losses[self.spec.term.name] = self._term(gathered(features.float(), views), labels, views)
+            total = self._weighted([*losses.values()])
+        return total, {name: loss.detach() for name, loss in losses.items()}
 
     def _classification(self, logits: Tensor, labels: Tensor) -> Tensor:
         each = classification_losses(self.spec, logits, labels)
@@ -101,8 +98,9 @@ class Objective(nn.Module):
 
     def _term(self, features: Tensor, labels: Tensor, views: int) -> Tensor:
         assert self.term is not None
+        assert self.spec.term is not None
         rows = features if self.projection is None else self.projection(features)
-        if self.spec.term is not None and self.spec.term.name == "ntxent":
+        if self.spec.term.name == "ntxent":
             if views == 1:
                 raise DfxError("ntxent compares views of an image, and there is one; choose an --augment that draws")
             labels = torch.arange(len(labels) // views, device=labels.device).repeat(views)
