@@ -14,16 +14,20 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
+from dataengine.augment import augment_preset
 from dataengine.errors import DfxError, StateError
 from dataengine.loader import Loader
-from dataengine.store import Rows, Store, StoreRef, select
+from dataengine.store import Rows, Store, StoreRef, file_sha256, select
 from trainers.checkpoint import write_whole
 from trainers.models.backbones import Backbone
-from trainers.run import PREDICTIONS, Run
+from trainers.run import PREDICTIONS, WEIGHTS_FILE, Run
 from trainers.taxonomy import Taxonomy
 
 OnBatch = Callable[[int, int], None]
 """Called with (samples done, samples in all)."""
+
+AUGMENTED = "augmented"
+"""The folder within `predictions` for those of augmented samples."""
 
 FACTS = ("key", "clip", "group", "label", "method")
 
@@ -64,11 +68,13 @@ def predict(
     backend: str = "auto",
     batch: int = 64,
     threads: int | None = None,
+    augment: str = "none",
     on_batch: OnBatch | None = None,
 ) -> pa.Table:
     """Predict the samples of a store reference with a finished run, and write the table into the run's folder.
 
-    `split` is what the reference selects where it names none itself. The table is that of `predict_rows`.
+    `split` is what the reference selects where it names none itself. The table is that of `predict_rows`; its metadata
+    name the weights that made it, by their sha256.
     """
     rows = select([ref], split=split)
     spec = run.input
@@ -83,9 +89,13 @@ def predict(
         device=device,
         backend=backend,
         threads=threads,
+        augment=augment,
         on_batch=on_batch,
     )
-    return write_predictions(run.path, run.taxonomy, table, rows.stores[0], rows.refs[0])
+    weights = file_sha256(run.path / WEIGHTS_FILE)
+    return write_predictions(
+        run.path, run.taxonomy, table, rows.stores[0], rows.refs[0], augment=augment, weights=weights
+    )
 
 
 def predict_rows(
@@ -100,6 +110,7 @@ def predict_rows(
     device: str | torch.device = "cpu",
     backend: str = "auto",
     threads: int | None = None,
+    augment: str = "none",
     on_batch: OnBatch | None = None,
 ) -> pa.Table:
     """The model's probabilities for every row, once each, in the rows' order; computed in float32.
@@ -107,7 +118,8 @@ def predict_rows(
     Columns: key, clip, group (text), label (int8: 0 real, 1 fake), method (text), valid (bool: False where the sample
     could not be read), and `p_{class}`, float32, a class of the taxonomy: null where not valid, else summing to 1.
     The schema's metadata hold JSON under `dfx`: `unreadable` lists {key, reason}. `threads` limits
-    the loader's and torch's. The model moves to the device, and leaves in evaluation mode.
+    the loader's and torch's. `augment`: a name that `augment_preset` knows, of one view. The model moves to the device,
+    and leaves in evaluation mode.
     """
     where = pick_device(str(device))
     model = model.to(where).to(memory_format=torch.channels_last).eval()
@@ -119,6 +131,7 @@ def predict_rows(
         taxonomy.labels(rows),
         batch=batch,
         mode="eval",
+        augment=augment,
         size=size,
         rank=0,
         world_size=1,
@@ -147,22 +160,37 @@ def predict_rows(
     return pa.table(columns).replace_schema_metadata({"dfx": json.dumps({"unreadable": failed})})
 
 
-def prediction_path(run: Path, store: Store, ref: StoreRef, split: str | None) -> Path:
+def prediction_path(run: Path, store: Store, ref: StoreRef, split: str | None, augment: str = "none") -> Path:
     """Where a run keeps its predictions of a selection: `predictions/{store}-{split}-{digest}.parquet`.
 
-    The digest is of the store's fingerprint and the selection, so that two stores of one name do not meet.
+    The digest is of the store's fingerprint and the selection, so that two stores of one name do not meet. Predictions
+    of augmented samples have the augmentation's digest in theirs and lie in `predictions/augmented`: who reads all of a
+    run's predictions never takes them for those of the samples as they are.
     """
     where = dict(ref.where)
     splits = where.pop("split", (split,) if split else ("all",))
-    text = json.dumps([store.fingerprint, sorted(where.items()), splits])
+    untouched = augment == "none"
+    given = [store.fingerprint, sorted(where.items()), splits]
+    text = json.dumps(given if untouched else [*given, augment_preset(augment).digest])
     digest = hashlib.sha256(text.encode()).hexdigest()[:8]
-    return run / PREDICTIONS / f"{store.name}-{'+'.join(splits)}-{digest}.parquet"
+    folder = run / PREDICTIONS if untouched else run / PREDICTIONS / AUGMENTED
+    return folder / f"{store.name}-{'+'.join(splits)}-{digest}.parquet"
 
 
-def write_predictions(run: Path, taxonomy: Taxonomy, table: pa.Table, store: Store, ref: StoreRef) -> pa.Table:
+def write_predictions(
+    run: Path,
+    taxonomy: Taxonomy,
+    table: pa.Table,
+    store: Store,
+    ref: StoreRef,
+    *,
+    augment: str = "none",
+    weights: str | None = None,
+) -> pa.Table:
     """Write the predictions of one store, and give them back with what they are of in their metadata.
 
-    Under `dfx`, as JSON: run, task, classes, store, ref, selection, fingerprint, split, unreadable.
+    Under `dfx`, as JSON: run, task, classes, store, ref, selection, fingerprint, split, augment, weights (sha256; null
+    where it isn't known), unreadable.
     """
     where = dict(ref.where)
     split = "+".join(where.pop("split", ("all",)))
@@ -176,10 +204,12 @@ def write_predictions(run: Path, taxonomy: Taxonomy, table: pa.Table, store: Sto
         "selection": StoreRef("", tuple(sorted(where.items()))).selection,
         "fingerprint": store.fingerprint,
         "split": split,
+        "augment": augment,
+        "weights": weights,
         "unreadable": [bad for bad in unreadable(table) if bad["key"] in keys],
     }
     table = table.replace_schema_metadata({"dfx": json.dumps(facts)})
-    write_whole(prediction_path(run, store, ref, None), lambda file: pq.write_table(table, file))
+    write_whole(prediction_path(run, store, ref, None, augment), lambda file: pq.write_table(table, file))
     return table
 
 

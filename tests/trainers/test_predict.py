@@ -119,3 +119,23 @@ def test_metadata_are_json(store: Path, model: Backbone) -> None:
     rows = select([str(store)], split="val")
     table = predict_rows(model, TAXONOMY, rows, size=32, mean=HALF, std=HALF, threads=1)
     assert json.loads(table.schema.metadata[b"dfx"]) == {"unreadable": []}
+
+
+def test_predictions_of_degraded_samples_are_others(store: Path, model: Backbone) -> None:
+    rows = select([str(store)], split="val")
+    spec = {"size": 32, "mean": HALF, "std": HALF, "threads": 1}
+    plain, twice, noisy = (
+        predict_rows(model, TAXONOMY, rows, augment=augment, **spec)
+        for augment in ("none", "none", "robustness:noise:5")
+    )
+    assert plain.equals(twice)
+    assert np.abs(plain["p_real"].to_numpy() - noisy["p_real"].to_numpy()).max() > 1e-3
+
+
+def test_a_folder_of_its_own_keeps_degraded_predictions_from_those_of_the_store(store: Path, tmp_path: Path) -> None:
+    opened, ref = open_store(store), parse_ref(str(store))
+    names = ("none", "robustness:jpeg:1", "robustness:jpeg:2")
+    paths = [prediction_path(tmp_path, opened, ref, "test", name) for name in names]
+    assert paths[0] == prediction_path(tmp_path, opened, ref, "test")
+    assert len({path.name for path in paths}) == 3
+    assert [path.parent.name for path in paths] == ["predictions", "augmented", "augmented"]
