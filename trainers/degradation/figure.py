@@ -30,7 +30,7 @@ def draw_degradations(results: Sequence[Mapping[str, Any]], path: Path, *, metri
     height = above + below + _ROW * len(results)
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(_WIDTH, height), facecolor="white")
-        left = min(0.42, 0.03 + 0.0072 * max(len(result["run"]) for result in results))
+        left = min(0.42, 0.045 + 0.0072 * max(len(result["run"]) for result in results))
         ax = figure.add_axes((left, below / height, 0.925 - left, _ROW * len(results) / height))
         for y, result in enumerate(results):
             _row(ax, y, result, looks)

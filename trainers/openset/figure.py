@@ -76,7 +76,7 @@ def _scores(ax: Axes, result: Mapping[str, Any], rows: OpenRows) -> None:
 
 
 def _curves(ax: Axes, rows: OpenRows) -> None:
-    _title(ax, "known named rightly, by unknown accepted")
+    _title(ax, "correct answers as unknown pass")
     ax.set_xlim(0, 1)
     ax.set_ylim(0, 1.02)
     ax.set_xticks(_TICKS)
