@@ -13,7 +13,7 @@ import pyarrow as pa
 from filelock import FileLock, Timeout
 
 from dataengine.errors import DfxError, StateError
-from dataengine.store import Rows, select
+from dataengine.store import Rows, file_sha256, select
 from trainers import checkpoint, distributed
 from trainers import run as runs
 from trainers.config import MACHINE, TrainConfig
@@ -291,7 +291,8 @@ def _finish(run: Path, training: Training, val: Rows, history: list[EpochRecord]
 def _write_result(run: Path, training: Training, val: Rows, table: pa.Table, history: list[EpochRecord]) -> None:
     files = [prediction_path(run, store, ref, None) for store, ref in zip(val.stores, val.refs, strict=True)]
     for i, (store, ref) in enumerate(zip(val.stores, val.refs, strict=True)):
-        write_predictions(run, training.taxonomy, table.filter(pa.array(val.column("store") == i)), store, ref)
+        mine = table.filter(pa.array(val.column("store") == i))
+        write_predictions(run, training.taxonomy, mine, store, ref, weights=file_sha256(run / runs.WEIGHTS_FILE))
     best = _best(history)
     checkpoint.write_json(
         run / runs.RESULT_FILE,

@@ -17,17 +17,21 @@ import pyarrow.parquet as pq
 import torch
 from torch import Tensor
 
+from dataengine.augment import augment_preset
 from dataengine.errors import DfxError, StateError
 from dataengine.loader import Loader
-from dataengine.store import Rows, Store, StoreRef, select
+from dataengine.store import Rows, Store, StoreRef, file_sha256, select
 from trainers.checkpoint import write_whole
 from trainers.distributed import gathered, rank, world_size
 from trainers.models.classifier import Classifier, InputSpec
-from trainers.run import PREDICTIONS, Run
+from trainers.run import PREDICTIONS, WEIGHTS_FILE, Run
 from trainers.taxonomy import Taxonomy
 
 OnBatch = Callable[[int, int], None]
 """Called with (samples done, samples in all)."""
+
+AUGMENTED = "augmented"
+"""The folder within `predictions` for those of augmented samples."""
 
 FACTS = ("key", "clip", "group", "label", "method")
 
@@ -89,7 +93,10 @@ def predict(
         threads=threads,
         on_batch=on_batch,
     )
-    return write_predictions(run.path, run.taxonomy, table, rows.stores[0], rows.refs[0], augment=augment)
+    weights = file_sha256(run.path / WEIGHTS_FILE)
+    return write_predictions(
+        run.path, run.taxonomy, table, rows.stores[0], rows.refs[0], augment=augment, weights=weights
+    )
 
 
 def predict_rows(
@@ -222,22 +229,34 @@ def run_over(
 def prediction_path(run: Path, store: Store, ref: StoreRef, split: str | None, augment: str = "none") -> Path:
     """Where a run keeps its predictions of a selection: `predictions/{store}-{split}-{digest}.parquet`.
 
-    The digest is of the store's fingerprint, the selection and what degrades the images, so that two stores of one
-    name do not meet.
+    The digest is of the store's fingerprint and the selection, so that two stores of one name do not meet. Predictions
+    of augmented samples have the augmentation's digest in theirs and lie in `predictions/augmented`: who reads all of a
+    run's predictions never takes them for those of the samples as they are.
     """
     where = dict(ref.where)
     splits = where.pop("split", (split,) if split else ("all",))
-    text = json.dumps([store.fingerprint, sorted(where.items()), splits, *([augment] if augment != "none" else [])])
+    untouched = augment == "none"
+    given = [store.fingerprint, sorted(where.items()), splits]
+    text = json.dumps(given if untouched else [*given, augment_preset(augment).digest])
     digest = hashlib.sha256(text.encode()).hexdigest()[:8]
-    return run / PREDICTIONS / f"{store.name}-{'+'.join(splits)}-{digest}.parquet"
+    folder = run / PREDICTIONS if untouched else run / PREDICTIONS / AUGMENTED
+    return folder / f"{store.name}-{'+'.join(splits)}-{digest}.parquet"
 
 
 def write_predictions(
-    run: Path, taxonomy: Taxonomy, table: pa.Table, store: Store, ref: StoreRef, *, augment: str = "none"
+    run: Path,
+    taxonomy: Taxonomy,
+    table: pa.Table,
+    store: Store,
+    ref: StoreRef,
+    *,
+    weights: str,
+    augment: str = "none",
 ) -> pa.Table:
     """Write the predictions of one store, and give them back with what they are of in their metadata.
 
-    Under `dfx`, as JSON: run, task, classes, store, ref, selection, fingerprint, split, augment, unreadable.
+    Under `dfx`, as JSON: run, task, classes, store, ref, selection, fingerprint, split, augment, weights (the sha256 of
+    those that made it), unreadable.
     """
     where = dict(ref.where)
     split = "+".join(where.pop("split", ("all",)))
@@ -252,6 +271,7 @@ def write_predictions(
         "fingerprint": store.fingerprint,
         "split": split,
         "augment": augment,
+        "weights": weights,
         "unreadable": [bad for bad in unreadable(table) if bad["key"] in keys],
     }
     table = table.replace_schema_metadata({"dfx": json.dumps(facts)})

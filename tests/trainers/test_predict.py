@@ -134,7 +134,20 @@ def test_energy_and_the_distance_to_prototypes_stand_beside_the_probabilities(st
     assert table["energy"].null_count == table["distance"].null_count == (~read).sum() == 1
 
 
-def test_degraded_predictions_lie_apart(store: Path, tmp_path: Path) -> None:
-    where = open_store(store), parse_ref(str(store)), "test"
-    assert prediction_path(tmp_path, *where) == prediction_path(tmp_path, *where, "none")
-    assert prediction_path(tmp_path, *where) != prediction_path(tmp_path, *where, "robustness:jpeg:3")
+def test_predictions_of_degraded_samples_are_others(store: Path, model: Classifier) -> None:
+    rows = select([str(store)], split="val")
+    plain, twice, noisy = (
+        predict_rows(model, TAXONOMY, rows, augment=augment, spec=SPEC, threads=1)
+        for augment in ("none", "none", "robustness:noise:5")
+    )
+    assert plain.equals(twice)
+    assert np.abs(plain["p_real"].to_numpy() - noisy["p_real"].to_numpy()).max() > 1e-3
+
+
+def test_a_folder_of_its_own_keeps_degraded_predictions_from_those_of_the_store(store: Path, tmp_path: Path) -> None:
+    opened, ref = open_store(store), parse_ref(str(store))
+    names = ("none", "robustness:jpeg:1", "robustness:jpeg:2")
+    paths = [prediction_path(tmp_path, opened, ref, "test", name) for name in names]
+    assert paths[0] == prediction_path(tmp_path, opened, ref, "test")
+    assert len({path.name for path in paths}) == 3
+    assert [path.parent.name for path in paths] == ["predictions", "augmented", "augmented"]

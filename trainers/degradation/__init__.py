@@ -1,0 +1,1 @@
+"""What models lose on datasets that they have not seen."""

@@ -1,0 +1,1 @@
+"""A model under the fixed degradations of evaluation."""
