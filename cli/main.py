@@ -8,7 +8,22 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from cli import bench, demo, doctor, evaluate, info, preview, profile, report, sample, shard, train, tune
+from cli import (
+    bench,
+    demo,
+    doctor,
+    evaluate,
+    export,
+    info,
+    predict,
+    preview,
+    profile,
+    report,
+    sample,
+    shard,
+    train,
+    tune,
+)
 from cli.console import console, errors
 from dataengine.errors import DfxError
 from dataengine.version import VERSION
@@ -41,6 +56,8 @@ app.command("info", short_help="What a store holds.")(info.info)
 app.command("preview", short_help="What an augmentation does, as a picture.")(preview.preview)
 app.command("train", short_help="Train a model on stores.")(train.train)
 app.command("eval", short_help="Score a run on stores.")(evaluate.evaluate_runs)
+app.command("predict", short_help="Which method made an image or video, or that it is real.")(predict.predict)
+app.command("export", short_help="A run's model as ONNX or TorchScript.")(export.export)
 app.command("tune", short_help="Search losses and backbones on each source, measure on every target.")(tune.tune)
 app.command("profile", short_help="Whether a training waits for its input, and what to change.")(profile.profile)
 app.command("report", short_help="Runs or a sweep as one HTML page.")(report.report)
