@@ -1,0 +1,46 @@
+"""`dfx export`: a run's model for programs without dfx."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.console import JsonOption, console, write_json
+
+
+def export(
+    run: Annotated[Path, typer.Argument(help="A finished run folder, such as runs/NAME.")],
+    format: Annotated[str, typer.Option(help="onnx (needs dfx[export]) | torchscript.")] = "onnx",
+    out: Annotated[
+        Path | None,
+        typer.Option(help="The file.", metavar="FILE", show_default="model.onnx or model.torchscript in the run"),
+    ] = None,
+    json_file: JsonOption = None,
+) -> None:
+    """Write a run's model as one file that takes batches of any size and gives probabilities.
+
+    The file names its classes and what its images have to be. Before it is written, its probabilities are compared with
+    the run's own on noise and on images of the validation split; one that differs is refused.
+    """
+    from trainers.export import INPUT, OUTPUT, SUFFIX, facts
+    from trainers.export import export as export_run
+    from trainers.run import open_run
+
+    opened = open_run(run)
+    done = export_run(opened, out or opened.path / f"model{SUFFIX.get(format, '')}", format=format)
+    about = facts(opened)
+    size, classes = about["input_size"], about["classes"]
+    mean, std = (" ".join(f"{value:g}" for value in about[name]) for name in ("mean", "std"))
+    others = f"{done.num_real} of its validation split" if done.num_real else "no others: its stores are not there"
+    lines = (
+        f"{done.path}: {done.path.stat().st_size / 1e6:.1f} MB",
+        f"in:  {INPUT}, float32 (N, 3, {size}, {size}), RGB in [0, 1], less {mean}, over {std}",
+        f"out: {OUTPUT}, float32 (N, {len(classes)}): {', '.join(classes)}",
+        f"differs from the run by at most {done.difference:.1e}, on {done.num_random} images of noise and {others}",
+    )
+    for line in lines:
+        console.print(line, soft_wrap=True)
+    write_json(json_file, {**asdict(done), "path": str(done.path), **about})
