@@ -120,7 +120,9 @@ def _run(job: Job, *, count: int, gpus: int, here: bool) -> None:
             # Objects are gathered through the CPU, gradients through what the device has.
             torch_config=TorchConfig(backend="cpu:gloo,cuda:nccl" if gpus else "gloo"),
             scaling_config=ScalingConfig(num_workers=count, use_gpu=bool(gpus), resources_per_worker={"CPU": cpus}),
-            run_config=RunConfig(storage_path=scratch, failure_config=FailureConfig(max_failures=0, controller_failure_limit=0)),
+            run_config=RunConfig(
+                storage_path=scratch, failure_config=FailureConfig(max_failures=0, controller_failure_limit=0)
+            ),
         ).fit()
 
 

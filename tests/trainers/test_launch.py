@@ -26,7 +26,14 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def settings(store: Path) -> TrainConfig:
     return TrainConfig(
-        data=(str(store),), model="test_resnet", weights="none", loss="ce+supcon", size=32, epochs=40, batch=12, threads=1
+        data=(str(store),),
+        model="test_resnet",
+        weights="none",
+        loss="ce+supcon",
+        size=32,
+        epochs=40,
+        batch=12,
+        threads=1,
     )
 
 

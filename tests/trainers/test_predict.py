@@ -45,9 +45,7 @@ def test_each_sample_is_predicted_once_in_the_rows_order(store: Path, model: Cla
 
 def test_the_batch_does_not_change_a_prediction(store: Path, model: Classifier) -> None:
     rows = select([str(store)], split="test")
-    tables = [
-        predict_rows(model, TAXONOMY, rows, spec=SPEC, batch=batch, threads=1) for batch in (3, 16)
-    ]
+    tables = [predict_rows(model, TAXONOMY, rows, spec=SPEC, batch=batch, threads=1) for batch in (3, 16)]
     first, second = (table.filter(table["valid"])["p_real"].to_numpy() for table in tables)
     np.testing.assert_allclose(first, second, atol=1e-5)
 
