@@ -124,6 +124,15 @@ def test_ranks_share_what_one_process_sees(rows: Rows) -> None:
     assert [a + b for a, b in zip(*parts, strict=True)] == wanted
 
 
+@pytest.mark.gpu
+def test_a_gpu_gets_the_same_pictures(rows: Rows) -> None:
+    with stream(rows, size=200) as here, stream(rows, size=200, device="cuda") as there:
+        for ours, theirs in zip(here, there, strict=True):
+            assert theirs.images.device.type == theirs.labels.device.type == "cuda"
+            assert (ours.rows.tolist(), ours.labels.tolist()) == (theirs.rows.tolist(), theirs.labels.tolist())
+            assert (ours.images - theirs.images.cpu()).abs().max() <= 1.01 / 127.5  # a level, where rounding differs
+
+
 def test_each_epoch_has_other_transformations(rows: Rows) -> None:
     with stream(rows) as opened:
         first, second = ({row: label for row, label, _ in told(list(opened))} for _ in range(2))
