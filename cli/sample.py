@@ -13,16 +13,29 @@ from rich.text import Text
 from cli.console import JsonOption, console, counted, progress, write_json
 
 if TYPE_CHECKING:
-    from dataengine.sample import SampleReport
+    from dataengine.sample import PictureReport, SampleReport
 
 
 def sample(
-    name: Annotated[str, typer.Argument(help="ff++, celeb-df or folder (class folders, without official splits).")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="ff++, celeb-df, folder (class folders, without official splits), or architectures (PNG pictures from "
+            "generators of four architectures, in class folders)."
+        ),
+    ],
     root: Annotated[Path | None, typer.Option(help="Folder to make it in. [default: data/NAME]")] = None,
     clips: Annotated[
-        int, typer.Option(help="Real clips; each gets one fake of each method. 16 make splits of 5, 1 and 2 pairs.")
-    ] = 16,
-    frames: Annotated[int, typer.Option(help="Frames a clip, at 25 a second.")] = 48,
+        int | None,
+        typer.Option(
+            help="Real clips, or pictures for architectures; each gets one fake of each method. [default: 16, which "
+            "make splits of 5, 1 and 2 pairs; 400 pictures]",
+            show_default=False,
+        ),
+    ] = None,
+    frames: Annotated[
+        int | None, typer.Option(help="Frames a clip, at 25 a second. [default: 48]", show_default=False)
+    ] = None,
     size: Annotated[
         str | None, typer.Option(help="WIDTHxHEIGHT in px, both even. [default: the dataset's own, 320x240 for ff++]")
     ] = None,
@@ -31,6 +44,14 @@ def sample(
         str | None, typer.Option(help="Compression, c23 or c40. [default: c23; c40 for folder, as another source]")
     ] = None,
     dfd: Annotated[bool, typer.Option("--dfd", help="With ff++: add DeepFakeDetection and its actors.")] = False,
+    weights_seed: Annotated[
+        int | None,
+        typer.Option(
+            help="With architectures: another one gives other weights in the same architectures, and other people. "
+            "[default: 0]",
+            show_default=False,
+        ),
+    ] = None,
     workers: Annotated[int | None, typer.Option(help="Processes; 0: in this one. [default: all cores]", min=0)] = None,
     json_file: JsonOption = None,
 ) -> None:
@@ -39,26 +60,48 @@ def sample(
     For trying things out and for tests; scores on it say nothing about real forgeries. Interrupted, the same
     command goes on where it stood.
     """
-    from dataengine.sample import generate
+    from dataengine.sample import ARCHITECTURES_NAME, generate, generate_architectures
 
     root = root or Path("data") / name
-    pixels = _pixels(size)
-    with progress(f"Sample {name}") as advance:
-        report = generate(
-            name,
-            root,
-            clips=clips,
-            frames=frames,
-            size=pixels,
-            seed=seed,
-            quality=quality,
-            dfd=dfd,
-            workers=workers,
-            on_progress=counted(advance),
-        )
-    result = summary(report)
-    _show(result)
+    if name == ARCHITECTURES_NAME:
+        _refuse(name, {"--frames": frames, "--size": size, "--quality": quality, "--dfd": dfd or None})
+        with progress(f"Sample {name}") as advance:
+            pictures = generate_architectures(
+                root,
+                **({} if clips is None else {"pictures": clips}),
+                seed=seed,
+                weights_seed=weights_seed or 0,
+                workers=workers,
+                on_progress=counted(advance),
+            )
+        result = picture_summary(pictures)
+        _show_pictures(result)
+    else:
+        _refuse(name, {"--weights-seed": weights_seed})
+        pixels = _pixels(size)
+        with progress(f"Sample {name}") as advance:
+            report = generate(
+                name,
+                root,
+                **({} if clips is None else {"clips": clips}),
+                **({} if frames is None else {"frames": frames}),
+                size=pixels,
+                seed=seed,
+                quality=quality,
+                dfd=dfd,
+                workers=workers,
+                on_progress=counted(advance),
+            )
+        result = summary(report)
+        _show(result)
     write_json(json_file, result)
+
+
+def _refuse(name: str, options: dict[str, object]) -> None:
+    """An option that this dataset has none of is not passed over."""
+    for option, value in options.items():
+        if value is not None:
+            raise typer.BadParameter(f"{name} has no {option[2:]}; leave {option} out", param_hint=option)
 
 
 def _pixels(size: str | None) -> tuple[int, int] | None:
@@ -83,6 +126,31 @@ def summary(report: SampleReport) -> dict[str, Any]:
         "bytes": report.bytes,
         "seconds": round(report.seconds, 2),
     }
+
+
+def picture_summary(report: PictureReport) -> dict[str, Any]:
+    """What `--json` holds for architectures."""
+    settings = asdict(report.settings)
+    return {
+        **{key: settings[key] for key in ("name", "pictures", "seed", "weights_seed")},
+        **{key: getattr(report, key) for key in ("root", "classes", "written", "kept", "bytes")},
+        "seconds": round(report.seconds, 2),
+    }
+
+
+def _show_pictures(result: dict[str, Any]) -> None:
+    root = result["root"]
+    if not result["written"]:
+        console.print(f"{root} is complete already: {result['kept']} pictures, nothing to do.")
+    else:
+        kept = f" ({result['kept']} were there)" if result["kept"] else ""
+        console.print(
+            Text(root, "bold"),
+            f"{result['written'] + result['kept']} pictures{kept}, {result['pictures']} of each of "
+            f"{', '.join(result['classes'])}, {result['bytes'] / 1e6:.1f} MB, {result['seconds']:.0f} s",
+            sep=": ",
+        )
+    console.print(f"next: dfx shard folder --root {root} --faces none", soft_wrap=True)
 
 
 def _show(result: dict[str, Any]) -> None:

@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-import json
-import multiprocessing
-import os
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
 
 from dataengine.errors import DfxError, unknown_name
-from dataengine.processes import begin_worker
 from dataengine.sample.encode import CRF, encode
 from dataengine.sample.footage import FPS, Footage, Take, draw_take, film, render
 from dataengine.sample.identity import U8, draw_face, generator
+from dataengine.sample.making import claim, made, write
 from dataengine.sample.manipulate import MANIPULATIONS
 from dataengine.sample.styles import STYLES
 from dataengine.sample.trees import MINIATURES, Item, Shot
 
-MARKER = ".miniature.json"
-"""At the root: what the tree is made with, so that an unfinished one is completed with nothing else."""
 FORMAT = 1
 """Raised when the same settings give other pixels or files."""
 SMALLEST = (160, 120)
@@ -93,18 +86,18 @@ def generate(
     tree = MINIATURES[name].plan(clips, seed, settings.quality, dfd)
     start = time.perf_counter()
     try:
-        _claim(root, settings)
+        claim(root, asdict(settings))
         missing = [item for item in tree.items if not (root / item.path).is_file()]
         kept = len(tree.items) - len(missing)
         done = kept
         if on_progress and kept:
             on_progress(done, len(tree.items))
-        for _ in _made(missing, root, settings, workers):
+        for _ in made(missing, partial(_make, root=root, settings=settings), root, "videos", workers):
             done += 1
             if on_progress:
                 on_progress(done, len(tree.items))
         for path, text in tree.lists.items():
-            _write(root / path, text.encode())
+            write(root / path, text.encode())
     except OSError as error:
         where = error.filename or root
         raise DfxError(
@@ -149,69 +142,9 @@ def _checked(
     )
 
 
-def _claim(root: Path, settings: Settings) -> None:
-    """Mark the root as this dataset's, or raise where it is something else's."""
-    marker = root / MARKER
-    wanted = asdict(settings)
-    if marker.is_file():
-        try:
-            there = json.loads(marker.read_text())
-        except ValueError:
-            raise DfxError(f"{marker} is damaged; remove {root} or choose another --root") from None
-        odd = [key for key in wanted if not isinstance(there, dict) or there.get(key) != wanted[key]]
-        if odd:
-            held = there.get(odd[0]) if isinstance(there, dict) else None
-            raise DfxError(
-                f"{root} holds a miniature dataset made with {odd[0]} {held}, not {wanted[odd[0]]}; "
-                "choose another --root or remove it"
-            )
-        return
-    if root.exists() and not root.is_dir():
-        raise DfxError(f"{root} is a file; give a folder with --root")
-    if root.is_dir() and (other := next((path.name for path in sorted(root.iterdir())), None)):
-        raise DfxError(f"{root} holds other files ({other}); give a new or empty folder with --root")
-    _write(marker, (json.dumps(wanted, indent=2) + "\n").encode())
-
-
-def _write(path: Path, data: bytes) -> None:
-    """The whole file or none of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
-    try:
-        part.write_bytes(data)
-        os.replace(part, path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
-
-
-def _made(items: list[Item], root: Path, settings: Settings, workers: int | None) -> Iterator[Item]:
-    """Make the items; each is given back once it is written."""
-    count = min(len(items), (os.cpu_count() or 1) if workers is None else workers)
-    if count < 1:
-        for item in items:
-            _make(item, root, settings)
-            yield item
-        return
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(count, mp_context=context, initializer=begin_worker) as pool:
-        futures = {pool.submit(_make, item, root, settings): item for item in items}
-        try:
-            for future in as_completed(futures):
-                future.result()
-                yield futures[future]
-        except BrokenProcessPool:
-            raise DfxError(
-                f"a process that made videos for {root} was killed (out of memory?); "
-                "run the same command with fewer --workers, it goes on where it stood"
-            ) from None
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
-
-
 def _make(item: Item, root: Path, settings: Settings) -> None:
     size = (settings.width, settings.height)
-    _write(root / item.path, encode(_frames(item, settings), size, crf=CRF[settings.quality], fps=FPS))
+    write(root / item.path, encode(_frames(item, settings), size, crf=CRF[settings.quality], fps=FPS))
 
 
 def _frames(item: Item, settings: Settings) -> Iterator[U8]:

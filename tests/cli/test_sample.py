@@ -47,3 +47,39 @@ def test_an_unknown_name_is_an_error_that_gives_the_known_ones(tmp_path: Path) -
     done = CliRunner().invoke(app, ["celebdf", "--root", str(tmp_path / "x")])
     assert isinstance(done.exception, DfxError)
     assert "celeb-df" in str(done.exception)
+
+
+def test_architectures_are_pictures_and_the_next_step_keeps_their_bytes(tmp_path: Path) -> None:
+    root, out = tmp_path / "pictures", tmp_path / "result.json"
+    done = CliRunner().invoke(
+        app,
+        [
+            "architectures",
+            "--root",
+            str(root),
+            "--clips",
+            "1",
+            "--weights-seed",
+            "2",
+            "--workers",
+            "0",
+            "--json",
+            str(out),
+        ],
+    )
+    assert done.exit_code == 0, done.output
+    result = json.loads(out.read_text())
+    assert (result["pictures"], result["weights_seed"], result["written"]) == (1, 2, len(result["classes"]))
+    assert len(list(root.rglob("*.png"))) == len(result["classes"])
+    assert "--faces none" in done.output
+
+
+@pytest.mark.parametrize(
+    ("name", "option", "value"), [("architectures", "--frames", "3"), ("celeb-df", "--weights-seed", "1")]
+)
+def test_an_option_of_another_kind_of_sample_is_a_usage_error(
+    name: str, option: str, value: str, tmp_path: Path
+) -> None:
+    done = CliRunner().invoke(app, [name, "--root", str(tmp_path / "x"), option, value])
+    assert done.exit_code == 2
+    assert not (tmp_path / "x").exists()

@@ -13,7 +13,7 @@ import pytest
 
 from dataengine.errors import DfxError
 from dataengine.sample import MINIATURES, generate
-from dataengine.sample.generate import MARKER
+from dataengine.sample.making import MARKER
 
 TINY: dict[str, Any] = {"clips": 2, "frames": 3, "size": (160, 120), "workers": 0}
 

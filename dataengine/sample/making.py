@@ -1,0 +1,84 @@
+"""Files of a generated tree: a root that is claimed, whole files, made in spawned processes."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+from typing import Any, TypeVar
+
+from dataengine.errors import DfxError
+from dataengine.processes import begin_worker
+
+MARKER = ".miniature.json"
+"""At the root: what the tree is made with, so that an unfinished one is completed with nothing else."""
+
+Task = TypeVar("Task")
+
+
+def claim(root: Path, wanted: Mapping[str, Any]) -> None:
+    """Mark the root as this dataset's, or raise DfxError where it is something else's."""
+    marker = root / MARKER
+    if marker.is_file():
+        try:
+            there = json.loads(marker.read_text())
+        except ValueError:
+            raise DfxError(f"{marker} is damaged; remove {root} or choose another --root") from None
+        odd = [key for key in wanted if not isinstance(there, dict) or there.get(key) != wanted[key]]
+        if odd:
+            held = there.get(odd[0]) if isinstance(there, dict) else None
+            raise DfxError(
+                f"{root} holds a miniature dataset made with {odd[0]} {held}, not {wanted[odd[0]]}; "
+                "choose another --root or remove it"
+            )
+        return
+    if root.exists() and not root.is_dir():
+        raise DfxError(f"{root} is a file; give a folder with --root")
+    if root.is_dir() and (other := next((path.name for path in sorted(root.iterdir())), None)):
+        raise DfxError(f"{root} holds other files ({other}); give a new or empty folder with --root")
+    write(marker, (json.dumps(wanted, indent=2) + "\n").encode())
+
+
+def write(path: Path, data: bytes) -> None:
+    """The whole file or none of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.part")
+    try:
+        part.write_bytes(data)
+        os.replace(part, path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+
+
+def made(
+    tasks: Sequence[Task], make: Callable[[Task], None], root: Path, what: str, workers: int | None
+) -> Iterator[Task]:
+    """Make the tasks in any order; each is given back once it is done. `workers` 0: in this process, None: all cores.
+
+    `what` is made for `root`: it names them where a process is killed, which raises DfxError.
+    """
+    count = min(len(tasks), (os.cpu_count() or 1) if workers is None else workers)
+    if count < 1:
+        for task in tasks:
+            make(task)
+            yield task
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(count, mp_context=context, initializer=begin_worker) as pool:
+        futures = {pool.submit(make, task): task for task in tasks}
+        try:
+            for future in as_completed(futures):
+                future.result()
+                yield futures[future]
+        except BrokenProcessPool:
+            raise DfxError(
+                f"a process that made {what} for {root} was killed (out of memory?); "
+                "run the same command with fewer --workers, it goes on where it stood"
+            ) from None
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
