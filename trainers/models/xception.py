@@ -2,8 +2,8 @@
 
 timm's `legacy_xception` has the layers of Keras's. What is put right here: batch norm's eps and momentum, max-pools
 padded as TensorFlow pads (at even sizes timm's windows lie one pixel further up and left), and the initialisation.
-Nothing else in the network differs from Keras. Images are in [0, 1], not the [-1, 1] of ImageNet's weights: the study divides
-by 255 and trains from scratch.
+Nothing else in the network differs from Keras. Images are in [0, 1], not the [-1, 1] of ImageNet's weights: the study
+divides by 255 and trains from scratch.
 """
 
 from __future__ import annotations

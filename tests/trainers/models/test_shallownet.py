@@ -43,8 +43,11 @@ def pair() -> tuple[Any, Classifier]:
     tensors = [tensor for name, tensor in ours.state_dict().items() if not name.endswith("num_batches_tracked")]
     rng = np.random.default_rng(0)
     for weight, tensor in zip(theirs.weights, tensors, strict=True):
-        if weight.name != "kernel":
-            weight.assign(rng.uniform(0.1, 1.0, weight.shape).astype("float32"))
+        if weight.name == "kernel":
+            drawn = rng.normal(0, (2 / np.prod(weight.shape[:-1])) ** 0.5, weight.shape)
+        else:
+            drawn = rng.uniform(0.1, 1.0, weight.shape)
+        weight.assign(drawn.astype("float32"))
         value = torch.from_numpy(np.array(keras.ops.convert_to_numpy(weight)))
         if value.shape == (32 * SIDE * SIDE, 1024):
             value = value.unflatten(0, (SIDE, SIDE, 32)).permute(2, 0, 1, 3).flatten(0, 2)
@@ -54,7 +57,8 @@ def pair() -> tuple[Any, Classifier]:
 
 def test_the_same_weights_give_kerass_probabilities(pair: tuple[Any, Classifier]) -> None:
     theirs, ours = pair
-    images = np.random.default_rng(1).random((4, SIZE, SIZE, 3), dtype=np.float32)
+    rng = np.random.default_rng(1)
+    images = rng.random((4, 1, 1, 3), dtype=np.float32) * rng.random((4, SIZE, SIZE, 3), dtype=np.float32)
     p_real = np.asarray(theirs.predict_on_batch(images))[:, 0]
     with torch.inference_mode():
         logits, _ = ours(torch.from_numpy(images).permute(0, 3, 1, 2))
