@@ -1,15 +1,20 @@
-"""Intervals of a metric by resampling identity groups: frames and clips of one person are not independent."""
+"""Intervals of a metric by resampling identity groups: frames and clips of one person are not independent.
+
+Source: percentile bootstrap, Efron and Tibshirani, An Introduction to the Bootstrap (1993), chapter 13.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
-from dataengine.errors import unknown_name
-from trainers.metrics import Scored, crossing, metrics_of, score, scored
+from dataengine.errors import StateError, unknown_name
+from trainers.metrics import LOWER_IS_BETTER, Scored, measured, metrics_of, scored
+from trainers.metrics.rows import Floats, Ints
 from trainers.taxonomy import Taxonomy
 
 MIN_GROUPS = 10
@@ -20,10 +25,7 @@ MAX_UNDEFINED = 0.05
 what could have been.
 """
 
-Floats = npt.NDArray[np.float64]
-
-_BLOCK = 2_000_000
-"""Weights held at once where the metric needs one a row: bounds the memory, not the result."""
+Interval = tuple[float, float]
 
 
 def interval(
@@ -32,21 +34,35 @@ def interval(
     metric: str,
     *,
     threshold: float | None,
+    temperature: float | None = None,
     resamples: int = 1000,
     seed: int = 0,
-) -> tuple[float, float] | None:
+) -> Interval | None:
     """The 95 % bootstrap interval of one of `metrics_of(task)`, in [0, 1]; pure in its arguments.
 
     None where the metric is undefined, in itself or in too many draws (MAX_UNDEFINED), or fewer than MIN_GROUPS groups
-    enter it. It holds for one training: how
-    much trainings differ is the spread over seeds.
+    enter it. It holds for one training, and for the threshold and temperature that are given: how much trainings
+    differ is the spread over seeds.
     """
-    values = resampled(predictions, taxonomy, metric, threshold=threshold, resamples=resamples, seed=seed)
-    estimate = score(predictions, taxonomy, threshold=threshold)[metric]
-    return None if estimate is None or values is None else percentiles(values, estimate)
+    _check_known(metric, taxonomy)
+    rows = scored(predictions, taxonomy, threshold=threshold, temperature=temperature)
+    return intervals(rows, [metric], resamples=resamples, seed=seed)[metric]
 
 
-def percentiles(values: Floats, estimate: float) -> tuple[float, float] | None:
+def intervals(
+    rows: Scored, metrics: Sequence[str], *, resamples: int = 1000, seed: int = 0
+) -> dict[str, Interval | None]:
+    """The interval of each metric, as `interval` gives it, from one walk over the rows."""
+    once = np.ones((1, len(rows.group_names)), dtype=np.int64)
+    estimates = measured(rows, metrics, once)
+    drawn = resample(rows, metrics, resamples=resamples, seed=seed)
+    return {
+        name: None if values is None or np.isnan(estimates[name][0]) else percentiles(values, float(estimates[name][0]))
+        for name, values in drawn.items()
+    }
+
+
+def percentiles(values: Floats, estimate: float) -> Interval | None:
     """2.5th and 97.5th percentile of resampled values; None where more than MAX_UNDEFINED of them are nan.
 
     Widened to hold the estimate itself where resampling is biased away from it, as with a near-perfect AUC.
@@ -64,96 +80,94 @@ def resampled(
     metric: str,
     *,
     threshold: float | None,
+    temperature: float | None = None,
     resamples: int = 1000,
     seed: int = 0,
 ) -> Floats | None:
     """A metric over `resamples` draws, with replacement, of the groups that enter it: shape (resamples,).
 
-    nan where a draw leaves it undefined; None below MIN_GROUPS groups or where the metric needs a threshold
-    that isn't there. Two models' predictions of the same rows see the same draws, so that their values pair
-    up. Source: percentile bootstrap, Efron and Tibshirani, An Introduction to the Bootstrap (1993), chapter 13.
+    nan where a draw leaves it undefined, or it needs a threshold or temperature that isn't there; None below MIN_GROUPS
+    groups. Two models' predictions of the same rows see the same draws, so that their values pair up.
     """
+    _check_known(metric, taxonomy)
+    rows = scored(predictions, taxonomy, threshold=threshold, temperature=temperature)
+    return resample(rows, [metric], resamples=resamples, seed=seed)[metric]
+
+
+def resample(rows: Scored, metrics: Sequence[str], *, resamples: int = 1000, seed: int = 0) -> dict[str, Floats | None]:
+    """`resampled` for several metrics from one walk over the rows."""
+    found: dict[str, Floats | None] = dict.fromkeys(metrics)
+    for task, enters in (("detection", np.ones(len(rows.labels), dtype=bool)), ("attribution", rows.seen)):
+        names = [name for name in metrics if name.startswith(task)]
+        groups = np.unique(rows.groups[enters])
+        if names and len(groups) >= MIN_GROUPS:
+            weights = np.zeros((resamples, len(rows.group_names)), dtype=np.int64)
+            weights[:, groups] = draws(len(groups), resamples, seed)
+            found |= measured(rows, names, weights)
+    return found
+
+
+@lru_cache(maxsize=8)
+def draws(num: int, resamples: int, seed: int) -> Ints:
+    """How often each of `num` groups is drawn in each resample: (resamples, num), each row summing to `num`."""
+    drawn: Ints = np.random.default_rng(seed).multinomial(num, np.full(num, 1 / num), size=resamples)
+    drawn.setflags(write=False)
+    return drawn
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """How one model's value of a metric stands to another's on the same rows."""
+
+    first: float | None
+    second: float | None
+    difference: float | None
+    """`first - second`; None where either is undefined."""
+    interval: Interval | None
+    """95 % bootstrap interval of the difference; None by the rules of `interval`."""
+    not_better: float | None
+    """Share of draws in which the first is not better than the second, an equal value being no better; for an error,
+    lower is better. None where there is no interval.
+    """
+
+
+def compare(
+    first: Scored, second: Scored, metrics: Sequence[str], *, resamples: int = 1000, seed: int = 0
+) -> dict[str, Difference]:
+    """Two models on the same rows, each metric: every draw of identity groups is scored for both, so that what makes a
+    draw easy or hard for both falls out of their difference.
+
+    Raises StateError where the two tables do not hold the same labels, methods and groups row by row.
+    """
+    if not (
+        (first.method_names, first.group_names) == (second.method_names, second.group_names)
+        and np.array_equal(first.methods, second.methods)
+        and np.array_equal(first.groups, second.groups)
+        and np.array_equal(first.labels, second.labels)
+    ):
+        raise StateError("the two tables hold different rows; compare predictions of the same samples")
+    once = np.ones((1, len(first.group_names)), dtype=np.int64)
+    ones, others = (measured(rows, metrics, once) for rows in (first, second))
+    drawn, others_drawn = (resample(rows, metrics, resamples=resamples, seed=seed) for rows in (first, second))
+    return {
+        name: _difference(name, float(ones[name][0]), float(others[name][0]), drawn[name], others_drawn[name])
+        for name in metrics
+    }
+
+
+def _difference(name: str, one: float, other: float, ones: Floats | None, others: Floats | None) -> Difference:
+    gap = one - other
+    span = share = None
+    if ones is not None and others is not None and not np.isnan(gap):
+        gaps = ones - others
+        span = percentiles(gaps, gap)
+        if span is not None:
+            ahead = -gaps if name in LOWER_IS_BETTER else gaps
+            share = float((ahead[~np.isnan(ahead)] <= 0).mean())
+    first, second, difference = (None if np.isnan(value) else value for value in (one, other, gap))
+    return Difference(first=first, second=second, difference=difference, interval=span, not_better=share)
+
+
+def _check_known(metric: str, taxonomy: Taxonomy) -> None:
     if metric not in metrics_of(taxonomy.task):
         raise unknown_name("metric", metric, metrics_of(taxonomy.task))
-    rows = scored(predictions, taxonomy)
-    enters = rows.seen if metric.startswith("attribution") else np.ones(len(rows.labels), bool)
-    names, groups = np.unique(rows.groups[enters], return_inverse=True)
-    num = len(names)
-    if num < MIN_GROUPS:
-        return None
-    draws = np.random.default_rng(seed).multinomial(num, np.full(num, 1 / num), size=resamples)
-    weights = draws.astype(np.float64)
-    if metric in ("detection_auc", "detection_eer"):
-        return _ranked(metric, rows, groups, weights)
-    if metric.startswith("attribution"):
-        return _counted(metric, rows.truth[enters], rows.predicted[enters], groups, weights)
-    if threshold is None:
-        return None
-    called = (rows.p_fake >= threshold).astype(np.int64)
-    return _counted(metric, rows.labels, called, groups, weights)
-
-
-def _counted(
-    metric: str,
-    truth: npt.NDArray[np.int64],
-    predicted: npt.NDArray[np.int64],
-    groups: npt.NDArray[np.int64],
-    weights: Floats,
-) -> Floats:
-    """Functions of the confusion matrix: (resamples, groups) weights times each group's own matrix."""
-    k = int(max(truth.max(), predicted.max())) + 1
-    num = weights.shape[1]
-    each = np.bincount((groups * k + truth) * k + predicted, minlength=num * k * k).reshape(num, k * k)
-    matrix = (weights @ each).reshape(-1, k, k)
-    right = np.diagonal(matrix, axis1=1, axis2=2)
-    actual, called = matrix.sum(axis=2), matrix.sum(axis=1)
-    present = actual > 0
-    if metric.endswith("macro_f1"):
-        per_class = _share(2 * right, actual + called)
-    elif metric.endswith("balanced_accuracy"):
-        per_class = _share(right, actual)
-    else:
-        return _share(right.sum(axis=1), actual.sum(axis=1))
-    mean = _share(np.where(present, per_class, 0.0).sum(axis=1), present.sum(axis=1).astype(np.float64))
-    # As in `score`: recall of the one class there is says nothing.
-    return np.where(present.sum(axis=1) >= 2, mean, np.nan)
-
-
-def _ranked(metric: str, rows: Scored, groups: npt.NDArray[np.int64], weights: Floats) -> Floats:
-    """AUC and EER from weighted cumulative sums down the scores, which are sorted once for every resample."""
-    order = np.argsort(-rows.p_fake, kind="stable")
-    scores, labels, groups = rows.p_fake[order], rows.labels[order], groups[order]
-    starts = np.flatnonzero(np.r_[True, np.diff(scores) != 0])
-    values = np.empty(len(weights))
-    for block in _blocks(len(weights), len(scores)):
-        weight = weights[block][:, groups]
-        fakes = np.add.reduceat(weight * labels, starts, axis=1)
-        reals = np.add.reduceat(weight, starts, axis=1) - fakes
-        tpr, fpr = _rates(fakes), _rates(reals)
-        if metric == "detection_auc":
-            values[block] = (np.diff(fpr) * (tpr[:, 1:] + tpr[:, :-1]) / 2).sum(axis=1)
-        else:
-            defined = ~np.isnan(tpr[:, -1] + fpr[:, -1])
-            values[block] = np.where(defined, crossing(fpr, 1.0 - tpr), np.nan)
-    return values
-
-
-def _rates(weight: Floats) -> Floats:
-    """(R, U) weights at falling scores -> (R, U + 1) share of them above each; nan where a resample has
-    none.
-    """
-    total = np.cumsum(weight, axis=1)
-    rates = _share(total, total[:, -1:])
-    return np.concatenate([np.where(np.isnan(rates[:, :1]), np.nan, 0.0), rates], axis=1)
-
-
-def _share(part: Floats, whole: Floats) -> Floats:
-    whole = np.broadcast_to(whole, part.shape)
-    share: Floats = np.divide(part, whole, out=np.full(part.shape, np.nan), where=whole > 0)
-    return share
-
-
-def _blocks(resamples: int, rows: int) -> Iterator[slice]:
-    step = max(1, _BLOCK // max(1, rows))
-    for start in range(0, resamples, step):
-        yield slice(start, start + step)

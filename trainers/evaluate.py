@@ -1,33 +1,34 @@
 """A finished run on the stores it is asked about: predictions, then every score with its interval.
 
-`assess` is a pure function of predictions, so that any table can be remade from a run folder without a GPU; `evaluate`
-adds the predictions that are missing, and what only the stores can tell: whether people are shared with training.
+Scoring reads predictions (`assess`), so that any table can be remade from a run folder without a GPU, the weights or
+the stores; `evaluate` adds the predictions that are missing, and what only the stores can tell: whether people are
+shared with training.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dataengine.errors import DfxError
+from dataengine.errors import DfxError, StateError, StoreError, unknown_name
 from dataengine.store import StoreRef, file_sha256, parse_ref, select
-from trainers.bootstrap import interval
-from trainers.checkpoint import write_json
-from trainers.metrics import clip_table, confusion, methods_unseen, metrics_of, score, source_threshold
+from trainers.assess import assess, levels_of
+from trainers.checkpoint import write_json, write_whole
+from trainers.metrics import CLIPS, scored
 from trainers.predict import predict, prediction_path, read_predictions
+from trainers.reliability import draw_reliability
 from trainers.run import WEIGHTS_FILE, Run, open_run
-from trainers.taxonomy import Taxonomy
+from trainers.source import Source, source_of
+from trainers.stored import find_stored, stored_predictions
 
 EVALUATIONS = "evaluations"
 """The run's folder of results as JSON, a file for each file of predictions, with the weights that made it."""
-
-Thresholds = Mapping[str, float | None]
-"""The p(fake) from which a "frame" and a "clip" is called fake; None where the source gave none."""
 
 OnProgress = Callable[[str, int, int], None]
 """Called with (store reference, samples predicted, samples in all)."""
@@ -35,9 +36,11 @@ OnProgress = Callable[[str, int, int], None]
 
 def evaluate(
     path: str | Path,
-    refs: Sequence[str],
+    refs: Sequence[str] = (),
     *,
     split: str = "test",
+    clips: str = "mean",
+    figures: bool = False,
     device: str = "auto",
     backend: str = "auto",
     batch: int = 64,
@@ -46,53 +49,150 @@ def evaluate(
     seed: int = 0,
     on_progress: OnProgress | None = None,
 ) -> list[dict[str, Any]]:
-    """Score a finished run on each store reference, in their order; JSON-able, with stable keys.
+    """Score a finished run on each store reference, in their order; JSON-able, with stable keys. Without a reference:
+    on all that the run holds predictions of, by file name.
 
-    Each result holds run, store, ref, split, selection, fingerprint, task, classes, weights (sha256), what `assess`
-    gives, and two warnings: `seen_in_training` (the store was trained on, if another split of it) and
-    `groups_shared_with_training` (identity groups that were trained on as well; null where a source's store is not
-    where it was). It is also written to `evaluations/` in the run. Predictions made by the same weights of the same
-    samples are taken as they are, unless a sample could not be read: the store may have been mended since.
-    Raises StateError for an unfinished run, and, before anything is predicted, DfxError for a store that
-    is missing or has no such split or selection.
+    Each result holds run, store, ref, split, selection, fingerprint, task, classes, weights (sha256 of those that made
+    the predictions, null where no record says), what `assess` gives, two warnings: `seen_in_training` (the store was
+    trained on, if another split of it) and `groups_shared_with_training` (identity groups that were trained on as well;
+    null where a source's store is not where it was), `source` (what the source's validation predictions gave),
+    `checked`: whether the `store` was there and still holds what was predicted, and whether the `weights` there made
+    the predictions; and `figure`, the reliability diagram that `figures` writes, by its name in the run. The result is
+    also written to `evaluations/` in the run.
+
+    Predictions made by the same weights of the same samples are taken as they are, unless a sample could not be read:
+    the store may have been mended since. Where the store or the weights are gone they are taken as well. Raises
+    StateError for an unfinished run, and where predictions would have to be made without weights; and, before anything
+    is predicted, DfxError for a store without stored predictions that is missing or has no such split or selection.
     """
-    run = open_run(path)
-    every = [select([ref], split=split) for ref in refs]
-    thresholds = source_thresholds(run)
+    if clips not in CLIPS:
+        raise unknown_name("way from frames to clips", clips, CLIPS)
+    run = open_run(path, weights=False)
+    weights = file_sha256(run.path / WEIGHTS_FILE) if (run.path / WEIGHTS_FILE).exists() else None
+    asked = [_asked(run, ref, split, weights) for ref in refs] if refs else _everything(run, weights)
+    source = source_of(run, clips)
     trained = _trained_groups(run)
-    weights = file_sha256(run.path / WEIGHTS_FILE)
     sources = {source["fingerprint"] for source in run.config["sources"]}
     results = []
-    for ref, rows in zip(refs, every, strict=True):
-        file = prediction_path(run.path, rows.stores[0], rows.refs[0], None)
-        record = run.path / EVALUATIONS / f"{file.stem}.json"
-        kept = read_predictions(file) if _made_by(record, weights) and file.is_file() else None
-        if kept is not None and not kept[1]["unreadable"]:
-            predictions, meta = kept
-        else:
+    for one in asked:
+        if one.make:
             predictions = predict(
                 run,
-                ref,
+                one.ref,
                 split=split,
                 device=device,
                 backend=backend,
                 batch=batch,
                 threads=threads,
-                on_batch=_reporter(on_progress, ref),
+                on_batch=_reporter(on_progress, one.ref),
             )
             meta = json.loads(predictions.schema.metadata[b"dfx"])
-        groups = set(rows.strings("group"))
+        else:
+            predictions, meta = read_predictions(one.file)
+        groups = set(pc.unique(predictions["group"]).to_pylist())
+        record = _record(run, one.file)
+        figure = record.with_name(f"{record.stem}-reliability.png") if figures else None
         result = {
             "run": run.name,
             **{name: meta[name] for name in ("store", "ref", "split", "selection", "fingerprint", "task", "classes")},
-            "weights": weights,
-            **assess(predictions, run.taxonomy, thresholds=thresholds, resamples=resamples, seed=seed),
+            "weights": weights if one.make else one.made_by,
+            **assess(
+                predictions,
+                run.taxonomy,
+                thresholds=source.thresholds,
+                temperatures=source.temperatures,
+                clips=clips,
+                resamples=resamples,
+                seed=seed,
+            ),
             "seen_in_training": meta["fingerprint"] in sources,
             "groups_shared_with_training": None if trained is None else len(groups & trained),
+            "source": source.as_dict(),
+            "checked": {
+                "store": one.store_there,
+                "weights": one.make or (weights is not None and one.made_by == weights),
+            },
+            "figure": None if figure is None else str(figure.relative_to(run.path)),
         }
+        if figure is not None:
+            _draw(predictions, run, source, clips, figure, title=f"{run.name} on {meta['store']}{meta['selection']}")
         write_json(record, result)
         results.append(result)
     return results
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
+    """One table that is to be scored."""
+
+    ref: str
+    file: Path
+    store_there: bool
+    made_by: str | None
+    """sha256 of the weights that made the predictions in `file`; None: unknown, or there are none."""
+    make: bool
+    """The predictions are to be made, for the first time or again."""
+
+
+def _asked(run: Run, ref: str, split: str, weights: str | None) -> _Asked:
+    try:
+        rows = select([ref], split=split)
+    except DfxError as error:
+        stored = find_stored(run.path, ref, split)
+        if stored is None:
+            what = f"{run.path} holds no predictions of it to score without the store"
+            raise StoreError(f"{error}; {what}") from None
+        return _kept(run, stored.path, ref, weights)
+    file = prediction_path(run.path, rows.stores[0], rows.refs[0], None)
+    made_by = _made_by(run, file, weights)
+    if weights is None and not file.is_file():
+        raise StateError(
+            f"{run.path} holds no predictions of {ref}, and without {WEIGHTS_FILE} none can be made; "
+            "restore the weights, or train the run again"
+        )
+    fresh = file.is_file() and made_by == weights and not read_predictions(file)[1]["unreadable"]
+    return _Asked(ref=ref, file=file, store_there=True, made_by=made_by, make=weights is not None and not fresh)
+
+
+def _everything(run: Run, weights: str | None) -> list[_Asked]:
+    """All that is stored. Raises StateError where nothing is."""
+    found = [_kept(run, stored.path, stored.facts["ref"], weights) for stored in stored_predictions(run.path)]
+    if not found:
+        raise StateError(f"{run.path} holds no predictions; name a store to predict with --on STORE")
+    return found
+
+
+def _kept(run: Run, file: Path, ref: str, weights: str | None) -> _Asked:
+    """Stored predictions that nothing can be compared with but the weights."""
+    made_by = _made_by(run, file, weights)
+    if None not in (made_by, weights) and made_by != weights:
+        raise StateError(
+            f"{file} was made by other weights than {WEIGHTS_FILE}; predict again with "
+            f"`dfx eval {run.path} --on {ref}`, where the store is there"
+        )
+    return _Asked(ref=ref, file=file, store_there=False, made_by=made_by, make=False)
+
+
+def _record(run: Run, file: Path) -> Path:
+    return run.path / EVALUATIONS / f"{file.stem}.json"
+
+
+def _made_by(run: Run, file: Path, weights: str | None) -> str | None:
+    """What the record beside predictions says; training leaves none beside its validation predictions, which are of
+    the weights it left.
+    """
+    result = read_result(_record(run, file))
+    if result is not None:
+        return None if result["weights"] is None else str(result["weights"])
+    return weights if file in {run.path / name for name in run.result["validation"]} else None
+
+
+def _draw(predictions: pa.Table, run: Run, source: Source, clips: str, path: Path, *, title: str) -> None:
+    levels = {
+        name: scored(table, run.taxonomy, threshold=source.thresholds[name], temperature=source.temperatures[name])
+        for name, table in levels_of(predictions, clips).items()
+    }
+    write_whole(path, lambda file: draw_reliability(levels, run.taxonomy, file, title=title))
 
 
 def read_result(record: Path) -> dict[str, Any] | None:
@@ -103,11 +203,6 @@ def read_result(record: Path) -> dict[str, Any] | None:
         return None
     whole = isinstance(result, dict) and {"weights", "groups_shared_with_training"} <= result.keys()
     return result if whole else None
-
-
-def _made_by(record: Path, weights: str) -> bool:
-    result = read_result(record)
-    return result is not None and result["weights"] == weights
 
 
 def _reporter(on_progress: OnProgress | None, ref: str) -> Callable[[int, int], None] | None:
@@ -127,65 +222,3 @@ def _trained_groups(run: Run) -> set[str] | None:
             return None
         groups.update(rows.strings("group"))
     return groups
-
-
-def source_thresholds(run: Run) -> dict[str, float | None]:
-    """Equal-error thresholds, for frames and for clips, of the run's own validation predictions.
-
-    They are the files that result.json names, which training left for the split `val` of its sources; without them, or
-    with one label only, the thresholds are None and what depends on them is undefined.
-    """
-    files = [run.path / name for name in run.result["validation"]]
-    tables = [read_predictions(path)[0].replace_schema_metadata(None) for path in files if path.exists()]
-    if not tables:
-        return {"frame": None, "clip": None}
-    frames = pa.concat_tables(tables)
-    return {
-        "frame": source_threshold(frames, run.taxonomy),
-        "clip": source_threshold(clip_table(frames), run.taxonomy),
-    }
-
-
-def assess(
-    predictions: pa.Table,
-    taxonomy: Taxonomy,
-    *,
-    thresholds: Thresholds,
-    resamples: int = 1000,
-    seed: int = 0,
-) -> dict[str, Any]:
-    """Everything that one table of frame predictions says, as JSON-able values with stable keys.
-
-    `frame` and `clip` hold `metrics.score`; `intervals` the same metrics' 95 % bootstrap intervals or null;
-    `confusion` counts clips; `unseen` lists the methods training held no class for; `unreadable` counts frames,
-    and clips without any readable frame, that entered no number.
-    """
-    clips = clip_table(predictions)
-    levels = {"frame": predictions, "clip": clips}
-    matrix = confusion(clips, taxonomy)
-    unseen_frames, unseen_clips = (methods_unseen(level, taxonomy) for level in (predictions, clips))
-    num_clips = pc.count_distinct(predictions["clip"]).as_py()
-    return {
-        **{name: score(table, taxonomy, threshold=thresholds[name]) for name, table in levels.items()},
-        "intervals": {
-            name: {
-                metric: interval(table, taxonomy, metric, threshold=thresholds[name], resamples=resamples, seed=seed)
-                for metric in metrics_of(taxonomy.task)
-            }
-            for name, table in levels.items()
-        },
-        "groups": pc.count_distinct(predictions["group"]).as_py(),
-        "confusion": {
-            "rows": list(matrix.rows),
-            "columns": list(matrix.columns),
-            "counts": [list(row) for row in matrix.counts],
-        },
-        "unseen": [
-            {"method": method, "clips": unseen_clips.get(method, 0), "frames": frames}
-            for method, frames in unseen_frames.items()
-        ],
-        "unreadable": {
-            "frames": predictions.num_rows - pc.sum(predictions["valid"]).as_py(),
-            "clips": num_clips - clips.num_rows,
-        },
-    }

@@ -90,8 +90,10 @@ class Run:
         return lines
 
 
-def open_run(path: str | Path) -> Run:
-    """Open a finished run. Raises StateError where it is missing, unfinished, damaged or of another format."""
+def open_run(path: str | Path, *, weights: bool = True) -> Run:
+    """Open a finished run. Raises StateError where it is missing, unfinished, damaged or of another format, and where
+    its weights are gone unless `weights` is False: predictions are scored without them.
+    """
     root = Path(path)
     config = read_config(root)
     if config is None:
@@ -103,7 +105,7 @@ def open_run(path: str | Path) -> Run:
         )
     if not _holds(result, RESULT_HOLDS):
         raise damaged(root / RESULT_FILE)
-    for name in (METRICS_FILE, WEIGHTS_FILE):
+    for name in (METRICS_FILE, *([WEIGHTS_FILE] if weights else [])):
         if not (root / name).exists():
             raise StateError(f"{root / name} is missing; train the run again")
     return Run(root, config, result)

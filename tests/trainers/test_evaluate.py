@@ -12,10 +12,11 @@ from dataengine.errors import StateError, StoreError
 from tests.trainers.report.synthetic_runs import CLASSES, METHODS, predictions, write_run
 from tests.trainers.tiny_store import write_store
 from trainers.config import TrainConfig
-from trainers.evaluate import assess, evaluate, source_thresholds
+from trainers.evaluate import assess, evaluate
 from trainers.fit import fit
 from trainers.metrics import score
 from trainers.run import open_run
+from trainers.source import source_thresholds
 from trainers.taxonomy import Taxonomy
 
 TAXONOMY = Taxonomy(task="attribution", classes=CLASSES)
@@ -49,7 +50,8 @@ def test_a_run_is_scored_on_every_store_in_order_with_stable_keys(run: Path, sha
     assert (home["store"], away["store"]) == ("home", "away")
     assert list(home) == list(away) == [
         "run", "store", "ref", "split", "selection", "fingerprint", "task", "classes", "weights", "frame", "clip",
-        "intervals", "groups", "confusion", "unseen", "unreadable", "seen_in_training", "groups_shared_with_training",
+        "intervals", "groups", "confusion", "unseen", "unreadable", "clips", "recall", "seen_in_training",
+        "groups_shared_with_training", "source", "checked", "figure",
     ]  # fmt: skip
     assert (home["clip"]["num"], home["frame"]["num"]) == (12, 24)
     assert json.loads(json.dumps(home)) == json.loads((run / "evaluations" / record(run, "home")).read_text())
@@ -135,7 +137,11 @@ def test_assessing_counts_what_could_not_be_read() -> None:
 def test_every_defined_metric_has_an_interval_around_it() -> None:
     result = assess(predictions(("real", *METHODS, "new"), groups=12), TAXONOMY, thresholds=HALF, resamples=50)
     for level in ("frame", "clip"):
-        for metric, (low, high) in result["intervals"][level].items():
+        defined = {name: value for name, value in result["intervals"][level].items() if result[level][name] is not None}
+        undefined = {"detection_tpr_at_fpr_1e-2", "detection_tpr_at_fpr_1e-3"}
+        undefined |= {"detection_ece_scaled", "attribution_ece_scaled"}
+        assert set(defined) == set(result["intervals"][level]) - undefined
+        for metric, (low, high) in defined.items():
             assert low <= result[level][metric] <= high
     assert result["groups"] == 12
 

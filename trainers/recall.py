@@ -1,0 +1,46 @@
+"""Recall of each true method: which fakes are found, and which are given their own name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from trainers.bootstrap import MIN_GROUPS, Interval, draws, percentiles
+from trainers.metrics import Scored
+from trainers.metrics.rows import Ints
+from trainers.taxonomy import Taxonomy
+
+
+def recall_by_method(
+    rows: Scored, taxonomy: Taxonomy, *, resamples: int = 1000, seed: int = 0
+) -> dict[str, dict[str, Any]]:
+    """For each true method present, in order of name: `num` rows of `groups` identity groups, and `detection` and
+    `attribution`, the share of them that are given the right answer, each with its `_interval`.
+
+    Right is for detection to be called fake at the threshold, and real for the method "real"; for attribution to be
+    called by the method's own name. None: detection without a threshold; attribution of a method unseen in training, or
+    of a detector. Intervals resample the groups that hold rows of the method, by the rules of `bootstrap.interval`.
+    """
+    found = None if rows.threshold is None else (rows.p_fake >= rows.threshold) == (rows.labels == 1)
+    named = rows.predicted == rows.truth if taxonomy.task == "attribution" else None
+    result: dict[str, dict[str, Any]] = {}
+    for number, name in enumerate(rows.method_names):
+        own = rows.methods == number
+        groups = np.unique(rows.groups[own], return_inverse=True)[1]
+        one: dict[str, Any] = {"num": int(own.sum()), "groups": int(groups.max()) + 1}
+        for task, right in (("detection", found), ("attribution", named if name in taxonomy.classes else None)):
+            one[task] = None if right is None else float(right[own].mean())
+            one[f"{task}_interval"] = None if right is None else _interval(right[own], groups, resamples, seed)
+        result[name] = one
+    return result
+
+
+def _interval(right: npt.NDArray[np.bool_], groups: Ints, resamples: int, seed: int) -> Interval | None:
+    num = int(groups.max()) + 1
+    if num < MIN_GROUPS:
+        return None
+    drawn = draws(num, resamples, seed).astype(np.float64)
+    values = (drawn @ np.bincount(groups, right.astype(np.float64))) / (drawn @ np.bincount(groups).astype(np.float64))
+    return percentiles(values, float(right.mean()))
