@@ -10,26 +10,50 @@ import typer
 
 from cli.console import JsonOption, console, progress, show_table, write_json
 
-NAMES = {
-    "detection_auc": "real or fake: AUC",
-    "detection_eer": "real or fake: equal error rate",
-    "detection_balanced_accuracy": "real or fake: balanced accuracy",
-    "detection_accuracy": "real or fake: accuracy",
-    "attribution_balanced_accuracy": "method: balanced accuracy",
-    "attribution_accuracy": "method: accuracy",
-    "attribution_macro_f1": "method: macro-F1",
+_OF_DETECTION = {
+    "auc": "AUC",
+    "eer": "equal error rate",
+    "balanced_accuracy": "balanced accuracy",
+    "accuracy": "accuracy",
+    "macro_f1": "macro-F1",
+    "accuracy_at_half": "accuracy at 0.5",
+    "ap": "average precision",
+    "tpr_at_fpr_1e-2": "found at 1 % false alarms",
+    "tpr_at_fpr_1e-3": "found at 0.1 % false alarms",
+    "ece": "calibration error",
+    "ece_scaled": "calibration error, temperature scaled",
 }
+_OF_ATTRIBUTION = ("balanced_accuracy", "accuracy", "macro_f1", "ece", "ece_scaled")
+
+ClipsOption = Annotated[
+    str,
+    typer.Option(
+        help="What speaks for a clip: mean (all its frames), max (the frame with the largest p(fake)), trimmed (all "
+        "but the tenth with the lowest and the tenth with the highest p(fake))."
+    ),
+]
+
+
+def names_of() -> dict[str, str]:
+    """Every metric with the words that the terminal has for it."""
+    detection = {f"detection_{name}": f"real or fake: {words}" for name, words in _OF_DETECTION.items()}
+    return detection | {f"attribution_{name}": f"method: {_OF_DETECTION[name]}" for name in _OF_ATTRIBUTION}
 
 
 def evaluate_runs(
     run: Annotated[Path, typer.Argument(help="A finished run folder, such as runs/NAME.")],
     on: Annotated[
-        list[str],
-        typer.Option(help="A store to evaluate on, or a selection of one (STORE@method=real,Face2Face); repeatable."),
-    ],
+        list[str] | None,
+        typer.Option(
+            help="A store to evaluate on, or a selection of one (STORE@method=real,Face2Face); repeatable. Without "
+            "one: everything that the run holds predictions of."
+        ),
+    ] = None,
     split: Annotated[
         str, typer.Option(help="Which split: test, the one that neither training nor model selection has seen.")
     ] = "test",
+    clips: ClipsOption = "mean",
+    figures: Annotated[bool, typer.Option("--figures", help="Also draw reliability diagrams into the run.")] = False,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, or auto: a GPU where there is one.")] = "auto",
     backend: Annotated[str, typer.Option(help="Who decodes: auto (DALI on a GPU, else cpu), cpu, dali.")] = "auto",
     batch: Annotated[int, typer.Option(help="Images at a time; changes the speed, not the result.", min=1)] = 64,
@@ -38,27 +62,39 @@ def evaluate_runs(
     ] = None,
     json_file: JsonOption = None,
 ) -> None:
-    """Score a run on stores: AUC, equal error rate, balanced accuracy, accuracy, macro-F1, and who is taken for whom.
+    """Score a run on stores: detection, attribution, calibration, and who is taken for whom.
 
-    A clip's probabilities are the mean over its frames. An attribution model is a detector by p(fake) = 1 - p(real);
-    balanced accuracy and accuracy of real or fake are at the threshold of the source's equal error rate on its
-    validation split. Intervals are 95 % bootstrap over identity groups. Predictions stay in the run folder and are
-    used again.
+    An attribution model is a detector by p(fake) = 1 - p(real); balanced accuracy, accuracy and macro-F1 of real or
+    fake are at the threshold of the source's equal error rate on its validation split. Intervals are 95 % bootstrap
+    over identity groups. Predictions stay in the run folder and are used again, also where the store or the weights
+    are gone.
     """
     from trainers.evaluate import evaluate
 
+    refs = on or []
     with progress("predicting") as advance:
-        done = dict.fromkeys(on, 0)
+        done = dict.fromkeys(refs, 0)
 
         def on_progress(ref: str, samples: int, total: int) -> None:
             advance(samples - done[ref], note=ref, total=sum(done.values()) - done[ref] + total)
             done[ref] = samples
 
         results = evaluate(
-            run, on, split=split, device=device, backend=backend, batch=batch, threads=threads, on_progress=on_progress
+            run,
+            refs,
+            split=split,
+            clips=clips,
+            figures=figures,
+            device=device,
+            backend=backend,
+            batch=batch,
+            threads=threads,
+            on_progress=on_progress,
         )
     for result in results:
         _show(result)
+        if result["figure"]:
+            console.print(f"reliability: {run / result['figure']}")
     write_json(json_file, results)
 
 
@@ -66,11 +102,12 @@ def _show(result: Mapping[str, Any]) -> None:
     title = f"\n{result['run']} on {result['store']}{result['selection']}, split {result['split']}"
     columns = ("", "frames", "95 %", "clips", "95 %")
     rows = [("number", str(result["frame"]["num"]), "", str(result["clip"]["num"]), "")]
-    for metric, name in NAMES.items():
+    for metric, name in names_of().items():
         if metric in result["frame"]:
             cells = [_cells(result, level, metric) for level in ("frame", "clip")]
             rows.append((name, *cells[0], *cells[1]))
     show_table(title, columns, rows)
+    _show_recall(result)
     for line in _remarks(result):
         console.print(line)
     matrix = result["confusion"]
@@ -85,8 +122,23 @@ def _show(result: Mapping[str, Any]) -> None:
     )
 
 
+def _show_recall(result: Mapping[str, Any]) -> None:
+    tasks = {"detection": "found as fake (real: as real)"}
+    if result["task"] == "attribution":
+        tasks["attribution"] = "given its own name"
+    columns = ["", "clips", *(text for name in tasks.values() for text in (name, "95 %"))]
+    rows = []
+    for method, found in result["recall"]["clip"].items():
+        cells = [cell for task in tasks for cell in _value(found[task], found[f"{task}_interval"])]
+        rows.append((method, found["num"], *cells))
+    show_table("\nclips by true method: the share that is", columns, rows)
+
+
 def _cells(result: Mapping[str, Any], level: str, metric: str) -> tuple[str, str]:
-    value, interval = result[level][metric], result["intervals"][level][metric]
+    return _value(result[level][metric], result["intervals"][level][metric])
+
+
+def _value(value: float | None, interval: tuple[float, float] | None) -> tuple[str, str]:
     if value is None:
         return "undefined", ""
     return f"{value:.3f}", f"{interval[0]:.3f}-{interval[1]:.3f}" if interval else "none"
@@ -106,6 +158,27 @@ def _remarks(result: Mapping[str, Any]) -> list[str]:
         remarks.append("telling methods apart is undefined: fewer than two classes of the training are there")
     if result["clip"]["detection_threshold"] is None:
         remarks.append("no threshold: the run folder holds no validation predictions with both labels")
+    else:
+        lacking = [level for level in ("frame", "clip") if result[level]["detection_tpr_at_fpr_1e-3"] is None]
+        if lacking:
+            remarks.append(
+                "found at 1 % (0.1 %) false alarms is undefined where fewer than 100 (1,000) reals are there"
+            )
+    for level in ("frame", "clip"):
+        of = result["source"][level]
+        if of["temperature"] is not None:
+            remarks.append(
+                f"temperature of a {level}: {of['temperature']:.2f}; it takes the source's validation calibration "
+                f"error from {of['ece']:.3f} to {of['ece_scaled']:.3f}"
+            )
+    if result["clip"]["temperature"] is None and result["clip"]["detection_threshold"] is not None:
+        remarks.append("no temperature: on the source's validation no finite one is best")
+    if not result["checked"]["store"]:
+        remarks.append("scored from stored predictions alone: the store was not opened")
+    if not result["checked"]["weights"]:
+        remarks.append("nothing says that the weights in the run folder made these predictions")
+    if result["groups_shared_with_training"] is None:
+        remarks.append("whether people are shared with training is unknown: a source's store is not where it was")
     if result["groups"] < MIN_GROUPS:
         remarks.append(f"no intervals: {result['groups']} identity groups, fewer than {MIN_GROUPS}")
     if result["unreadable"]["frames"]:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from cli import bench, demo, doctor, evaluate, info, preview, profile, report, sample, shard, train, tune
+from cli import bench, compare, demo, doctor, evaluate, info, preview, profile, report, sample, shard, train, tune
 from cli.console import console, errors
 from dataengine.errors import DfxError
 from dataengine.version import VERSION
@@ -41,6 +41,7 @@ app.command("info", short_help="What a store holds.")(info.info)
 app.command("preview", short_help="What an augmentation does, as a picture.")(preview.preview)
 app.command("train", short_help="Train a model on stores.")(train.train)
 app.command("eval", short_help="Score a run on stores.")(evaluate.evaluate_runs)
+app.command("compare", short_help="Whether one run is better than another on the same samples.")(compare.compare)
 app.command("tune", short_help="Search losses and backbones on each source, measure on every target.")(tune.tune)
 app.command("profile", short_help="Whether a training waits for its input, and what to change.")(profile.profile)
 app.command("report", short_help="Runs or a sweep as one HTML page.")(report.report)

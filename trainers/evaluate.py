@@ -25,7 +25,7 @@ from trainers.predict import predict, prediction_path, read_predictions
 from trainers.reliability import draw_reliability
 from trainers.run import WEIGHTS_FILE, Run, open_run
 from trainers.source import Source, source_of
-from trainers.stored import find_stored, stored_predictions
+from trainers.stored import Stored, find_stored, stored_predictions
 
 EVALUATIONS = "evaluations"
 """The run's folder of results as JSON, a file for each file of predictions, with the weights that made it."""
@@ -142,7 +142,7 @@ def _asked(run: Run, ref: str, split: str, weights: str | None) -> _Asked:
         if stored is None:
             what = f"{run.path} holds no predictions of it to score without the store"
             raise StoreError(f"{error}; {what}") from None
-        return _kept(run, stored.path, ref, weights)
+        return _kept(run, stored, weights)
     file = prediction_path(run.path, rows.stores[0], rows.refs[0], None)
     made_by = _made_by(run, file, weights)
     if weights is None and not file.is_file():
@@ -156,14 +156,15 @@ def _asked(run: Run, ref: str, split: str, weights: str | None) -> _Asked:
 
 def _everything(run: Run, weights: str | None) -> list[_Asked]:
     """All that is stored. Raises StateError where nothing is."""
-    found = [_kept(run, stored.path, stored.facts["ref"], weights) for stored in stored_predictions(run.path)]
+    found = [_kept(run, stored, weights) for stored in stored_predictions(run.path)]
     if not found:
         raise StateError(f"{run.path} holds no predictions; name a store to predict with --on STORE")
     return found
 
 
-def _kept(run: Run, file: Path, ref: str, weights: str | None) -> _Asked:
+def _kept(run: Run, stored: Stored, weights: str | None) -> _Asked:
     """Stored predictions that nothing can be compared with but the weights."""
+    file, ref = stored.path, stored.facts["ref"]
     made_by = _made_by(run, file, weights)
     if None not in (made_by, weights) and made_by != weights:
         raise StateError(

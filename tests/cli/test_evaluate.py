@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from cli.evaluate import evaluate_runs
 from dataengine.errors import StoreError
+from tests.trainers.report.synthetic_runs import write_run
 from tests.trainers.tiny_store import write_store
 from trainers.config import TrainConfig
 from trainers.fit import fit
@@ -59,3 +60,12 @@ def test_a_missing_split_names_those_there_are(run: Path, shards: Path) -> None:
     found = CliRunner().invoke(app, [str(run), "--on", str(shards / "away"), "--split", "val", *CPU])
     assert isinstance(found.exception, StoreError)
     assert "unknown split 'val'; did you mean test?" in str(found.exception)
+
+
+def test_stored_predictions_are_scored_without_naming_a_store(tmp_path: Path) -> None:
+    path = write_run(tmp_path / "run")
+    found = CliRunner().invoke(app, [str(path), "--clips", "trimmed", "--figures"])
+    assert found.exit_code == 0, found.output
+    for text in ("run on lab, split test", "average precision", "temperature of a clip", "the store was not opened"):
+        assert text in found.output
+    assert len(list((path / "evaluations").glob("*-reliability.png"))) == 4

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from dataengine.errors import StateError, StoreError
+from dataengine.errors import DfxError, StateError, StoreError
 from tests.trainers.report.synthetic_runs import CLASSES, METHODS, predictions, write_run
 from tests.trainers.tiny_store import write_store
 from trainers.config import TrainConfig
@@ -192,3 +192,70 @@ def test_a_source_below_a_folder_with_an_at_sign_is_found(run: Path, shards: Pat
     (copy / "config.json").write_text(json.dumps(config))
     (trained,) = on_cpu(copy, [str(shards / "home")], split="train")
     assert trained["groups_shared_with_training"] == 6
+
+
+def test_a_run_without_weights_and_store_is_scored_from_its_predictions(run: Path, tmp_path: Path) -> None:
+    store = write_store(tmp_path / "passing", clips={"test": 4})
+    (before,) = on_cpu(run, [str(store)])
+    copy = shutil.copytree(run, tmp_path / "small")
+    (copy / "model.safetensors").unlink()
+    shutil.rmtree(store)
+    (after,) = on_cpu(copy, [str(store)])
+    assert before["checked"] == {"store": True, "weights": True}
+    assert after["checked"] == {"store": False, "weights": False}
+    assert {**after, "checked": None} == {**before, "checked": None}
+    results = on_cpu(copy, [])
+    assert after in results
+    assert len(results) == len(list((copy / "predictions").glob("*.parquet")))
+
+
+def test_every_stored_table_is_scored_where_no_store_is_named(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run")
+    results = evaluate(run, resamples=5)
+    assert [(r["store"], r["split"]) for r in results] == [
+        ("celeb-df", "test"), ("ff++", "test"), ("ff++", "val"), ("lab", "test"),
+    ]  # fmt: skip
+    assert {r["groups_shared_with_training"] for r in results} == {None}
+    # Training's own validation predictions are of the weights it left; of the others no record says.
+    assert [r["checked"]["weights"] for r in results] == [False, False, True, False]
+
+
+def test_predictions_that_are_nowhere_are_asked_for_before_anything_is_predicted(
+    run: Path, shards: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(StoreError, match=r"no store at gone; .*; .*small holds no predictions of it"):
+        on_cpu(run, ["gone"])
+    copy = shutil.copytree(run, tmp_path / "small")
+    shutil.rmtree(copy / "predictions")
+    with pytest.raises(StateError, match=r"small holds no predictions; name a store to predict with --on"):
+        on_cpu(copy, [])
+    (copy / "model.safetensors").unlink()
+    with pytest.raises(StateError, match=r"no predictions of .*home, and without model.safetensors none can be made"):
+        on_cpu(copy, [str(shards / "home")])
+
+
+def test_predictions_of_other_weights_are_not_scored_as_the_runs(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run")
+    evaluate(run, ["lab"], resamples=5)
+    record = run / "evaluations" / "lab-test.json"
+    record.write_text(json.dumps({**json.loads(record.read_text()), "weights": "of an earlier training"}))
+    with pytest.raises(StateError, match=r"lab-test.parquet was made by other weights .*`dfx eval .*run --on shards/l"):
+        evaluate(run, ["lab"], resamples=5)
+
+
+def test_clips_by_their_highest_frame_use_a_threshold_of_their_kind(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run")
+    mean, highest = (evaluate(run, ["lab"], clips=how, resamples=5)[0] for how in ("mean", "max"))
+    assert (mean["clips"], highest["clips"]) == ("mean", "max")
+    assert mean["frame"] == highest["frame"]
+    assert highest["clip"]["detection_threshold"] == source_thresholds(open_run(run), "max")["clip"]
+    with pytest.raises(DfxError, match="'median'"):
+        evaluate(run, ["lab"], clips="median")
+
+
+def test_figures_are_drawn_beside_the_result(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run")
+    (plain,), (drawn,) = (evaluate(run, ["lab"], figures=figures, resamples=5) for figures in (False, True))
+    assert plain["figure"] is None
+    assert drawn["figure"] == "evaluations/lab-test-reliability.png"
+    assert (run / drawn["figure"]).read_bytes().startswith(b"\x89PNG")
