@@ -5,9 +5,8 @@ Source: percentile bootstrap, Efron and Tibshirani, An Introduction to the Boots
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 import pyarrow as pa
@@ -24,6 +23,9 @@ MAX_UNDEFINED = 0.05
 """Share of draws that may leave a metric undefined: of more, as where few groups hold reals, the rest are no sample of
 what could have been.
 """
+
+_DRAWN = 10_000_000
+"""Counts of groups held at once: bounds the memory where every image is a group of its own, not the result."""
 
 Interval = tuple[float, float]
 
@@ -100,19 +102,25 @@ def resample(rows: Scored, metrics: Sequence[str], *, resamples: int = 1000, see
     for task, enters in (("detection", np.ones(len(rows.labels), dtype=bool)), ("attribution", rows.seen)):
         names = [name for name in metrics if name.startswith(task)]
         groups = np.unique(rows.groups[enters])
-        if names and len(groups) >= MIN_GROUPS:
-            weights = np.zeros((resamples, len(rows.group_names)), dtype=np.int64)
-            weights[:, groups] = draws(len(groups), resamples, seed)
-            found |= measured(rows, names, weights)
+        if not names or len(groups) < MIN_GROUPS:
+            continue
+        parts = []
+        for drawn in draws(len(groups), resamples, seed):
+            weights = np.zeros((len(drawn), len(rows.group_names)), dtype=np.int64)
+            weights[:, groups] = drawn
+            parts.append(measured(rows, names, weights))
+        found |= {name: np.concatenate([part[name] for part in parts]) for name in names}
     return found
 
 
-@lru_cache(maxsize=8)
-def draws(num: int, resamples: int, seed: int) -> Ints:
-    """How often each of `num` groups is drawn in each resample: (resamples, num), each row summing to `num`."""
-    drawn: Ints = np.random.default_rng(seed).multinomial(num, np.full(num, 1 / num), size=resamples)
-    drawn.setflags(write=False)
-    return drawn
+def draws(num: int, resamples: int, seed: int) -> Iterator[Ints]:
+    """How often each of `num` groups is drawn in each resample: blocks (r, num) of `resamples` lines in all, each line
+    summing to `num`.
+    """
+    generator, shares = np.random.default_rng(seed), np.full(num, 1 / num)
+    step = max(1, _DRAWN // num)
+    for start in range(0, resamples, step):
+        yield generator.multinomial(num, shares, size=min(step, resamples - start))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

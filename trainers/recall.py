@@ -29,18 +29,23 @@ def recall_by_method(
     for number, name in enumerate(rows.method_names):
         own = rows.methods == number
         groups = np.unique(rows.groups[own], return_inverse=True)[1]
-        one: dict[str, Any] = {"num": int(own.sum()), "groups": int(groups.max()) + 1}
-        for task, right in (("detection", found), ("attribution", named if name in taxonomy.classes else None)):
-            one[task] = None if right is None else float(right[own].mean())
-            one[f"{task}_interval"] = None if right is None else _interval(right[own], groups, resamples, seed)
-        result[name] = one
+        tasks = {"detection": found, "attribution": named if name in taxonomy.classes else None}
+        right = {task: answers[own] for task, answers in tasks.items() if answers is not None}
+        spans = _intervals(right, groups, resamples, seed)
+        result[name] = {"num": len(groups), "groups": int(groups.max()) + 1}
+        for task in tasks:
+            result[name][task] = float(right[task].mean()) if task in right else None
+            result[name][f"{task}_interval"] = spans.get(task)
     return result
 
 
-def _interval(right: npt.NDArray[np.bool_], groups: Ints, resamples: int, seed: int) -> Interval | None:
-    num = int(groups.max()) + 1
-    if num < MIN_GROUPS:
-        return None
-    drawn = draws(num, resamples, seed).astype(np.float64)
-    values = (drawn @ np.bincount(groups, right.astype(np.float64))) / (drawn @ np.bincount(groups).astype(np.float64))
-    return percentiles(values, float(right.mean()))
+def _intervals(
+    right: dict[str, npt.NDArray[np.bool_]], groups: Ints, resamples: int, seed: int
+) -> dict[str, Interval | None]:
+    sizes = np.bincount(groups).astype(np.float64)
+    if not right or len(sizes) < MIN_GROUPS:
+        return {}
+    hits = np.stack([np.bincount(groups, answers.astype(np.float64)) for answers in right.values()], axis=1)
+    drawn = (block.astype(np.float64) for block in draws(len(sizes), resamples, seed))
+    shares = np.concatenate([(block @ hits) / (block @ sizes)[:, None] for block in drawn])
+    return {task: percentiles(shares[:, i], float(right[task].mean())) for i, task in enumerate(right)}

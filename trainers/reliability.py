@@ -62,6 +62,15 @@ def _panel(ax: Axes, rows: Scored, task: str) -> None:
         curves.append((after, COLOURS[1], "s", "at the source's temperature"))
     for found, colour, marker, label in curves:
         there = found.num > 0
-        ax.plot(found.confidence[there], found.accuracy[there], color=colour, marker=marker, ms=4, lw=1.2, label=label)
+        ax.plot(
+            found.confidence[there],
+            found.accuracy[there],
+            color=colour,
+            marker=marker,
+            ms=4,
+            lw=1.2,
+            clip_on=False,
+            label=label,
+        )
     ax.set(xlim=(0, 1), ylim=(0, 1), xlabel="confidence", ylabel="share that is right")
     ax.spines[["top", "right"]].set_visible(False)

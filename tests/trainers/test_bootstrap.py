@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from dataengine.errors import DfxError, StateError
 from tests.trainers.report.synthetic_runs import CLASSES, predictions
+from trainers import bootstrap
 from trainers.bootstrap import compare, interval, intervals, resampled
 from trainers.metrics import Scored, metrics_of, score, scored
 from trainers.taxonomy import Taxonomy
@@ -96,6 +97,14 @@ def test_all_intervals_at_once_are_those_one_by_one() -> None:
     found = intervals(scored(table, TAXONOMY, threshold=0.6, temperature=2.0), METRICS, resamples=50)
     for metric in METRICS:
         assert found[metric] == interval(table, TAXONOMY, metric, threshold=0.6, temperature=2.0, resamples=50)
+
+
+def test_draws_in_blocks_are_the_draws_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    table = predictions(CLASSES, skill=1.0, groups=12)
+    at_once = interval(table, TAXONOMY, "detection_ap", threshold=0.5, resamples=50)
+    monkeypatch.setattr(bootstrap, "_DRAWN", 12 * 7)
+    assert [len(block) for block in bootstrap.draws(12, 50, 0)] == [7] * 7 + [1]
+    assert interval(table, TAXONOMY, "detection_ap", threshold=0.5, resamples=50) == pytest.approx(at_once)
 
 
 def two_models(skill: float, other: float) -> tuple[Scored, Scored]:
