@@ -5,7 +5,13 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.metrics import balanced_accuracy_score, f1_score, roc_auc_score
+from sklearn.metrics import (
+    accuracy_score,
+    average_precision_score,
+    balanced_accuracy_score,
+    f1_score,
+    roc_auc_score,
+)
 
 from dataengine.errors import StateError
 from tests.trainers.report.synthetic_runs import CLASSES, predictions
@@ -68,7 +74,16 @@ def test_scores_agree_with_scikit_learn() -> None:
     found = score(frames, taxonomy, threshold=0.5)
     assert found["attribution_balanced_accuracy"] == pytest.approx(balanced_accuracy_score(truth, p.argmax(axis=1)))
     assert found["attribution_macro_f1"] == pytest.approx(f1_score(truth, p.argmax(axis=1), average="macro"))
-    assert found["detection_auc"] == pytest.approx(roc_auc_score(truth > 0, 1 - p[:, 0].astype(np.float64)))
+    assert found["attribution_accuracy"] == pytest.approx(accuracy_score(truth, p.argmax(axis=1)))
+    p_fake = 1 - p[:, 0].astype(np.float64)
+    assert found["detection_auc"] == pytest.approx(roc_auc_score(truth > 0, p_fake))
+    assert found["detection_ap"] == pytest.approx(average_precision_score(truth > 0, p_fake))
+    at_threshold = score(frames, taxonomy, threshold=0.8)
+    called = p_fake >= 0.8
+    assert at_threshold["detection_balanced_accuracy"] == pytest.approx(balanced_accuracy_score(truth > 0, called))
+    assert at_threshold["detection_accuracy"] == pytest.approx(accuracy_score(truth > 0, called))
+    assert at_threshold["detection_macro_f1"] == pytest.approx(f1_score(truth > 0, called, average="macro"))
+    assert at_threshold["detection_accuracy_at_half"] == pytest.approx(accuracy_score(truth > 0, p_fake >= 0.5))
 
 
 @pytest.mark.parametrize("methods", [["real", "real", "real"], ["a", "b", "a"]])
@@ -217,3 +232,17 @@ def test_selection_maximises_a_metric_that_is_scored(task: str) -> None:
 def test_reals_that_float32_takes_for_certain_are_still_told_apart() -> None:
     frames = table(["real"] * 3 + ["a"] * 3, [(1.0, 10.0**-k, 0.0) for k in (12, 11, 10, 9, 8.5, 8)])
     assert score(frames, ABC, threshold=None)["detection_auc"] == 1.0
+
+
+def test_a_probability_that_is_no_number_is_refused() -> None:
+    with pytest.raises(StateError, match="1 predictions of readable samples are not numbers"):
+        score(table(["real", "a"], [(0.9, 0.1, 0.0), (float("nan"), 0.5, 0.5)]), ABC, threshold=0.5)
+
+
+def test_scores_do_not_depend_on_the_order_of_rows_or_of_columns_beside_them() -> None:
+    taxonomy = Taxonomy(task="attribution", classes=CLASSES)
+    frames = predictions((*CLASSES, "new"), skill=1.0)
+    mixed = frames.take(pa.array(np.random.default_rng(0).permutation(len(frames))))
+    wider = mixed.append_column("energy", pa.array(np.zeros(len(frames), np.float32)))
+    one, other = (score(t, taxonomy, threshold=0.6, temperature=1.3) for t in (frames, wider))
+    assert other == pytest.approx(one)
