@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 
 from dataengine.errors import unknown_name
 from dataengine.records import REAL
+from trainers.metrics.rows import coded
 
 CLIPS = ("mean", "max", "trimmed")
 """mean: every frame. max: the frame with the largest p(fake). trimmed: all but the `TRIM` of the frames with the lowest
@@ -58,7 +59,7 @@ def _speaks(predictions: pa.Table, how: str) -> npt.NDArray[np.bool_]:
     valid = predictions["valid"].to_numpy()
     fakes = [n for n in predictions.column_names if n.startswith("p_") and n != f"p_{REAL}"]
     p_fake = np.sum([predictions[name].to_numpy().astype(np.float64) for name in fakes], axis=0)
-    codes = pc.rank(predictions["clip"], tiebreaker="dense").to_numpy().astype(np.int64)
+    _, codes = coded(predictions["clip"])
     order = np.lexsort((-p_fake, codes, ~valid))[: valid.sum()]
     clips = codes[order]
     starts = np.flatnonzero(np.r_[True, clips[1:] != clips[:-1]]) if len(clips) else np.zeros(0, np.int64)
