@@ -91,11 +91,12 @@ def _remarks(result: Mapping[str, Any]) -> list[str]:
     from trainers.bootstrap import MIN_GROUPS
 
     name, known, unknown = f"{result['store']}{result['selection']}", result["known"], result["unknown"]
-    methods = ", ".join(f"{method} {clips:,}" for method, clips in unknown["methods"].items())
-    told = f"{name}: {unknown['clips']:,} clips of {len(unknown['methods'])} unknown methods ({methods}), "
-    if not unknown["clips"]:
-        told = f"{name}: undefined, for it brings no method that is unknown; "
-    remarks = [f"{told}{known['clips']:,} clips of {len(known['methods'])} known ones"]
+    of = _methods(known, "known")
+    if unknown["clips"]:
+        listed = ", ".join(f"{method} {clips:,}" for method, clips in unknown["methods"].items())
+        remarks = [f"{name}: {_methods(unknown, 'unknown')} ({listed}), {of}"]
+    else:
+        remarks = [f"{name}: undefined, for it brings no method that is unknown; {of}"]
     if not known["clips"]:
         remarks.append(f"{name}: undefined, for it brings no method that the run has a class for")
     if result["groups"] < MIN_GROUPS:
@@ -105,6 +106,11 @@ def _remarks(result: Mapping[str, Any]) -> list[str]:
         said = [f"{what} {_share(share)}" for what, share in shares.items() if share is not None]
         remarks.append(f"{name}: at the threshold {', '.join(said)}")
     return remarks
+
+
+def _methods(counts: Mapping[str, Any], which: str) -> str:
+    num = len(counts["methods"])
+    return f"{counts['clips']:,} clips of {num} {which} method{'' if num == 1 else 's'}"
 
 
 def _share(share: Mapping[str, Any]) -> str:

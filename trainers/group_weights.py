@@ -17,8 +17,9 @@ Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
 LEVELS = 4096
-"""Different scores that are told apart under draws. Past it, neighbours in rank count as tied: at most one row in 4096
-a level, which moves a rate by less than 0.0003, far below any interval's width. Estimates themselves are exact."""
+"""Different scores that are told apart under draws; past it, neighbours in rank count as tied. A level then holds at
+most 1/2048 of either kind of rows beside one score's own, so that a rate moves by less than 0.0005, far below any
+interval's width. Estimates themselves are exact."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,18 +52,27 @@ ONCE = np.ones((1, 1))
 """The weights of one draw that holds everything, all rows being of one group."""
 
 
-def levels_of(scores: Floats, most: int | None = None) -> tuple[Ints, int]:
-    """The rank of each score among the different ones, rising, shape (n,), and the number of ranks.
-
-    With `most`, neighbours are joined into at most that many ranks of about as many rows each; scores that are equal
-    stay together.
-    """
-    values, level, counts = np.unique(scores, return_inverse=True, return_counts=True)
-    if most is not None and len(values) > most:
-        before = np.cumsum(counts) - counts
-        joined = np.unique(before * most // len(scores), return_inverse=True)[1]
-        return joined[level].astype(np.int64), int(joined[-1]) + 1
+def levels_of(scores: Floats) -> tuple[Ints, int]:
+    """The rank of each score among the different ones, rising, shape (n,), and the number of ranks."""
+    values, level = np.unique(scores, return_inverse=True)
     return level.astype(np.int64), len(values)
+
+
+def joined_levels(scores: Floats, kind: Bools, most: int = LEVELS) -> tuple[Ints, int]:
+    """`levels_of` with neighbours joined into at most `most` ranks; scores that are equal stay together.
+
+    `kind` (n,) tells two kinds of rows apart, of which the rarer one is not to be lumped together: each has half of the
+    weight by which ranks are cut.
+    """
+    level, num = levels_of(scores)
+    if num <= most:
+        return level, num
+    weight = np.where(kind, 1 / max(1, kind.sum()), 1 / max(1, (~kind).sum()))
+    mass = np.bincount(level, weight)
+    before = (np.cumsum(mass) - mass) / mass.sum()
+    cut = np.clip(np.floor(before * most), 0, most - 1)
+    joined = np.unique(cut, return_inverse=True)[1]
+    return joined[level].astype(np.int64), int(joined.max()) + 1
 
 
 def cumulated(levels: Ints, num_levels: int, place: Ints, weights: Floats, rows: Bools) -> Floats:

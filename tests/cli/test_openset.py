@@ -30,8 +30,8 @@ def test_each_store_is_told_with_its_unknown_methods_and_the_threshold_is_kept(
     file, figure = tmp_path / "open.json", tmp_path / "open.png"
     on = [word for name in ("home", "away", "reals") for word in ("--on", small_stores / name)]
     output = call(small_run, *on, "--json", file, "--figure", figure)
-    assert "away: 10 clips of 1 unknown methods (FaceSwap 10), 10 clips of 1 known ones" in output
-    assert "home: undefined, for it brings no method that is unknown; 30 clips of 3 known ones" in output
+    assert "away: 10 clips of 1 unknown method (FaceSwap 10), 10 clips of 1 known method" in output
+    assert "home: undefined, for it brings no method that is unknown; 30 clips of 3 known methods" in output
     assert "reals: no intervals: 4 identity groups, fewer than 10" in output
     assert "away: at the threshold known accepted" in output
     home, away, _ = json.loads(file.read_text())

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from tests.trainers.report.synthetic_runs import CLASSES, predictions
 from trainers.bootstrap import resampled
-from trainers.group_weights import area, cumulated, draw_groups, levels_of, share
+from trainers.group_weights import area, cumulated, draw_groups, joined_levels, levels_of, share
 from trainers.taxonomy import Taxonomy
 
 
@@ -27,16 +27,26 @@ def test_cumulated_is_the_weight_of_the_rows_at_or_below_each_score(seed: int, r
         assert found[r, 0] == 0
 
 
-@given(scores=st.lists(st.floats(-1, 1), min_size=1, max_size=200), most=st.integers(1, 20))
-def test_joined_levels_keep_the_order_and_never_part_equal_scores(scores: list[float], most: int) -> None:
+@given(scores=st.lists(st.floats(-1, 1), min_size=1, max_size=200), most=st.integers(1, 20), seed=st.integers(0, 9))
+def test_joined_levels_keep_the_order_and_never_part_equal_scores(scores: list[float], most: int, seed: int) -> None:
     given_scores = np.array(scores)
-    levels, num = levels_of(given_scores, most)
+    levels, num = joined_levels(given_scores, np.random.default_rng(seed).random(len(scores)) < 0.3, most)
     assert num <= most
     assert set(levels) == set(range(num))
     order = np.argsort(given_scores, kind="stable")
     assert (np.diff(levels[order]) >= 0).all()
     for value in set(scores):
         assert len(set(levels[given_scores == value])) == 1
+
+
+@pytest.mark.parametrize("rare", [0.5, 0.01])
+def test_no_level_lumps_much_of_either_kind_however_rare_it_is(rare: float) -> None:
+    rng = np.random.default_rng(0)
+    kind = rng.random(50_000) < rare
+    levels, num = joined_levels(rng.normal(size=50_000) / np.where(kind, 100, 1), kind, 100)
+    for part in (kind, ~kind):
+        most = np.bincount(levels[part], minlength=num).max()
+        assert most <= part.sum() * 2 / 100 + 1
 
 
 def test_names_and_their_numbers_are_drawn_alike_and_as_the_bootstrap_draws_them() -> None:

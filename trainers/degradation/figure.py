@@ -37,7 +37,7 @@ def draw_degradations(results: Sequence[Mapping[str, Any]], path: Path, *, metri
         _frame(ax, results)
         title = f"{metric_name}, by {results[0]['level']}"
         figure.text(0.02, 1 - 0.12 / height, title, size=12, weight="bold", va="top")
-        told = "Number: points lost from the original set to the average of the unseen ones; band: its 95 % interval."
+        told = "Number: points from the original set to the average of the unseen ones; band: its 95 % interval."
         figure.text(0.02, 1 - 0.37 / height, told, size=8.5, color=MUTED, va="top")
         figure.legend(
             handles=_handles(results, looks),
@@ -65,7 +65,7 @@ def _looks(results: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], dict[s
 
 
 def _handles(results: Sequence[Mapping[str, Any]], looks: Mapping[tuple[str, str], dict[str, Any]]) -> list[Line2D]:
-    original = next(one["name"] for one in results[0]["sets"] if one["role"] == ORIGINAL)
+    original = _original(results[0])["name"]
     handles = [Line2D([], [], label=f"{original} (original)", **_ORIGINAL)]
     for (role, name), look in looks.items():
         handles.append(Line2D([], [], label=f"{name} (specialised)" if role == SPECIALISED else name, **look))
@@ -73,13 +73,12 @@ def _handles(results: Sequence[Mapping[str, Any]], looks: Mapping[tuple[str, str
 
 
 def _row(ax: Axes, y: int, result: Mapping[str, Any], looks: Mapping[tuple[str, str], dict[str, Any]]) -> None:
-    original = next(one["value"] for one in result["sets"] if one["role"] == ORIGINAL)
+    original = _original(result)["value"]
     average, lost = result["unseen_average"]["value"], result["degradation"]
     if lost["value"] is not None:
         ax.plot([100 * average, 100 * original], [y, y], color=FAINT, lw=3, zorder=1, solid_capstyle="butt")
-        if lost["interval"]:
-            ends = [100 * (original - end) for end in lost["interval"]]
-            ax.fill_betweenx([y - 0.26, y + 0.26], *ends, color=INK, alpha=0.11, lw=0, zorder=1.5)
+        if band := _band(result):
+            ax.fill_betweenx([y - 0.26, y + 0.26], band[0], band[1], color=INK, alpha=0.11, lw=0, zorder=1.5)
     if average is not None:
         ax.plot([100 * average], [y], marker="|", ms=13, mew=2, color=INK, zorder=6)
     for one in result["sets"]:
@@ -98,10 +97,21 @@ def _frame(ax: Axes, results: Sequence[Mapping[str, Any]]) -> None:
     if results[0]["metric"] in ("detection_auc", "detection_balanced_accuracy"):
         values.append(50)
         ax.axvline(50, color=MUTED, lw=1, ls=(0, (1, 1.5)), zorder=0.5)
-    ax.set_xlim(max(0, min(values, default=0) - 5), 102)
+    values += [end for result in results for end in _band(result)]
+    ax.set_xlim(max(0, min(values, default=0) - 2), 102)
     ax.xaxis.set_major_formatter("{x:g} %")
     ax.grid(axis="x", color="#e6e9ec", zorder=0)
     ax.set_axisbelow(True)
     ax.tick_params(length=0)
     ax.tick_params(axis="x", labelcolor=MUTED, labelsize=8.5)
     ax.spines[:].set_visible(False)
+
+
+def _original(result: Mapping[str, Any]) -> Mapping[str, Any]:
+    return next(one for one in result["sets"] if one["role"] == ORIGINAL)
+
+
+def _band(result: Mapping[str, Any]) -> tuple[float, ...]:
+    """The ends of the degradation's interval in %, taken off the original; none without one."""
+    original, interval = _original(result)["value"], result["degradation"]["interval"]
+    return () if interval is None else tuple(100 * (original - end) for end in interval)

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from dataengine.errors import DfxError, unknown_name
 from trainers.bootstrap import MIN_GROUPS, percentiles
-from trainers.group_weights import LEVELS, Bools, Draws, Floats, Ints, area, cumulated, draw_groups, levels_of, share
+from trainers.group_weights import Bools, Draws, Floats, Ints, area, cumulated, draw_groups, joined_levels, share
 from trainers.metrics import Scored, metrics_of, score, scored
 from trainers.taxonomy import Taxonomy
 
@@ -129,7 +129,7 @@ def resampled_metric(metric: str, rows: Scored, groups: Names, draws: Draws, thr
     """One of METRICS under each draw, shape (R,), nan where it is undefined; `groups` (of the rows that enter it)."""
     place, weights = draws.place(groups), draws.weights
     if metric == "detection_auc":
-        levels, num = levels_of(rows.p_fake, LEVELS)
+        levels, num = joined_levels(rows.p_fake, rows.labels == 1)
         real, fake = (cumulated(levels, num, place, weights, rows.labels == label) for label in (0, 1))
         return area(share(fake, fake[:, -1:]), share(real, real[:, -1:]))
     truth, right = _answers(metric, rows, threshold)

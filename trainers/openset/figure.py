@@ -62,7 +62,7 @@ def _scores(ax: Axes, result: Mapping[str, Any], rows: OpenRows) -> None:
             shares = np.histogram(scores[part], bins)[0] / part.sum()
             ax.stairs(shares, bins, fill=True, color=colour, alpha=0.22, lw=0)
             ax.stairs(shares, bins, color=colour, lw=1.5, label=f"{name}, {part.sum():,} clips")
-    ax.set_ylim(0, 1.25 * ax.get_ylim()[1])
+    ax.set_ylim(0, 1.35 * ax.get_ylim()[1])
     ax.set_xlim(bins[0], bins[-1])
     ax.axvline(at, color=INK, lw=1.2, ls=(0, (3, 2)))
     late = at > (low + high) / 2
@@ -72,11 +72,11 @@ def _scores(ax: Axes, result: Mapping[str, Any], rows: OpenRows) -> None:
         text, (at, 1), (shift, -2), ("data", "axes fraction"), textcoords="offset points", ha=side, va="top", size=8
     )
     corner = ("upper left", (0, 0.92)) if late else ("upper right", (1, 0.92))
-    ax.legend(loc=corner[0], bbox_to_anchor=corner[1], frameon=False, fontsize=8.5, handlelength=1.2)
+    ax.legend(loc=corner[0], bbox_to_anchor=corner[1], ncols=2, frameon=False, fontsize=8.5, handlelength=1.2)
 
 
 def _curves(ax: Axes, rows: OpenRows) -> None:
-    _title(ax, "correct answers as unknown pass")
+    _title(ax, "correct classification curve")
     ax.set_xlim(0, 1)
     ax.set_ylim(0, 1.02)
     ax.set_xticks(_TICKS)

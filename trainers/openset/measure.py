@@ -14,7 +14,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dataengine.errors import DfxError
-from trainers.group_weights import LEVELS, ONCE, Bools, Floats, Ints, area, cumulated, draw_groups, levels_of, share
+from trainers.group_weights import (
+    ONCE,
+    Bools,
+    Floats,
+    Ints,
+    area,
+    cumulated,
+    draw_groups,
+    joined_levels,
+    levels_of,
+    share,
+)
 from trainers.metrics import clip_table, scored
 from trainers.taxonomy import Taxonomy
 
@@ -128,7 +139,7 @@ def estimates(rows: OpenRows, score: str) -> dict[str, float] | None:
 def resampled_figures(rows: OpenRows, score: str, *, resamples: int = 1000, seed: int = 0) -> dict[str, Floats]:
     """The METRICS over draws of identity groups, each of shape (resamples,); nan where a draw leaves one undefined."""
     draws = draw_groups(rows.groups, resamples=resamples, seed=seed)
-    levels, num = levels_of(rows.scores[score], LEVELS)
+    levels, num = joined_levels(rows.scores[score], rows.known)
     place = draws.place(rows.groups)
     return figures(
         *(cumulated(levels, num, place, draws.weights, part) for part in (rows.known, ~rows.known, rows.right))

@@ -53,10 +53,9 @@ def curves(
     at_zero = score(clips, taxonomy, threshold=threshold)
     result: dict[str, dict[str, list[dict[str, Any]]]] = {metric: {} for metric in metrics}
     for metric in metrics:
-
-        def drawn(table: pa.Table, metric: str = metric) -> Any:
-            return resampled(table, taxonomy, metric, threshold=threshold, resamples=resamples, seed=seed)
-
+        drawn = partial(
+            resampled, taxonomy=taxonomy, metric=metric, threshold=threshold, resamples=resamples, seed=seed
+        )
         zero, drawn_zero = at_zero[metric], drawn(clips)
         first = _point(0, None, zero, drawn_zero, zero, drawn_zero)
         for kind in kinds:

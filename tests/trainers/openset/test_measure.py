@@ -102,7 +102,7 @@ def test_a_draw_is_the_figure_of_the_drawn_groups_written_out() -> None:
 
 def test_many_scores_are_joined_into_levels_without_moving_an_interval_visibly() -> None:
     rng = np.random.default_rng(0)
-    known = rng.random(20_000) < 0.7
+    known = rng.random(20_000) < 0.9
     score = rng.normal(size=20_000) - 1.0 * known
     rows = OpenRows(
         known=known,
