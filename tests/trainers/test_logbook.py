@@ -282,20 +282,18 @@ def test_a_server_that_is_not_there_is_refused_and_leaves_nothing_open(
 
 
 @pytest.fixture
-def wandb_offline(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def wandb_offline(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WANDB_MODE", "offline")
     monkeypatch.delenv("WANDB_PROJECT", raising=False)
     monkeypatch.delenv("WANDB_DIR", raising=False)
-    yield
-    import wandb
-
-    wandb.teardown()  # its process
 
 
 def wandb_records(run: Path) -> list[list[Any]]:
     """The records of each offline file of a run, oldest first: LevelDB's log format, here of one block."""
+    import wandb
     from wandb.proto.wandb_internal_pb2 import Record
 
+    wandb.teardown()  # its process has written all once it has ended
     files = []
     for file in sorted((run / "wandb").glob("offline-run-*/*.wandb"), key=lambda file: file.stat().st_mtime_ns):
         written, at, records = file.read_bytes(), 7, []
