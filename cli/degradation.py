@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from cli.console import JsonOption, console, show_table, write_json
-from cli.evaluate import NAMES
+from cli.evaluate import names_of
 from cli.predicting import (
     BackendOption,
     BatchOption,
@@ -85,7 +85,7 @@ def degradation(
             computing=Computing(device=device, backend=backend, batch=batch, threads=threads),
             on_progress=on_progress,
         )
-    name = NAMES.get(metric, metric)
+    name = names_of().get(metric, metric)
     _show(results, name)
     if figure is not None:
         from trainers.degradation.figure import draw_degradations

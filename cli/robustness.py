@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from cli.console import JsonOption, console, show_table, write_json
-from cli.evaluate import NAMES
+from cli.evaluate import names_of
 from cli.predicting import (
     BackendOption,
     BatchOption,
@@ -62,7 +62,7 @@ def robustness(
     chosen = [kind.strip() for kind in kinds.split(",")]
     with following() as on_progress:
         results = measure(run, on, kinds=chosen, split=split, computing=computing, on_progress=on_progress)
-    name = NAMES.get(metric, metric)
+    name = names_of().get(metric, metric)
     for result in results:
         _show(result, metric, name)
     if figure is not None:

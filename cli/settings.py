@@ -40,6 +40,7 @@ SETTINGS: dict[str, Setting] = {
     "frames_per_clip": Setting(
         DATA, "Frames of each clip an epoch, other ones each epoch. Fewer are quicker.", unset="all"
     ),
+    "force": Setting(DATA, "Pre-train on images that are compressed already."),
     "augment": Setting(
         DATA,
         "none | flip | crop | forensic | supcon | a TOML file; see it with dfx preview. Losses that compare views draw "

@@ -18,7 +18,7 @@ from cli.console import JsonOption, console, progress, write_json
 from cli.settings import DATA, RUN, WHERE, any_of, with_settings
 from dataengine.errors import DfxError, StoreError
 from trainers.config import TrainConfig
-from trainers.recipes import RECIPES, recipe_of
+from trainers.recipes import PRETRAINING, RECIPES, recipe_of
 from trainers.taxonomy import TASKS
 
 if TYPE_CHECKING:
@@ -85,6 +85,10 @@ def train(
             "--from", metavar="RUN", help="Start from a run's backbone; its classes may be others.", rich_help_panel=RUN
         ),
     ] = None,
+    pretrain: Annotated[
+        bool,
+        typer.Option("--pretrain", help="dna-det: pre-train on 170 image transformations.", rich_help_panel=RUN),
+    ] = False,
     seeds: Annotated[
         int,
         typer.Option(help="Train so many times, with seeds from --seed on, and show the spread.", rich_help_panel=RUN),
@@ -124,6 +128,9 @@ def train(
     """
     if gpus and workers not in (None, gpus):
         raise DfxError(f"--gpus {gpus} trains with as many processes; leave --workers {workers} out, or use --gpus 0")
+    if pretrain and not task.startswith("dna-det"):
+        raise DfxError(f"--pretrain is of dna-det, not of {task}; leave it out")
+    task = PRETRAINING if pretrain else task
     machine = Machine(gpus=gpus, workers=workers, address=address, trackers=tuple(track or ()))
     if machine.several and "device" in given:
         raise DfxError(f"--device {given['device']} names one device; leave it out with --gpus, --workers or --address")

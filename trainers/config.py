@@ -10,7 +10,7 @@ from typing import Any
 from dataengine.errors import DfxError, unknown_name
 from dataengine.order import Balanced, Groups, Mixed, Policy, parse_policy
 from trainers.losses.spec import LossSpec
-from trainers.taxonomy import TASKS
+from trainers.taxonomy import TASKS, TRANSFORMATION
 
 AUTO = "auto"
 """The policy that follows from the loss: see `trainers.stream.policy_of`."""
@@ -32,7 +32,7 @@ class TrainConfig:
     data: tuple[str, ...]
     """Store references without a split: `train` is learnt from, `val` selects the epoch."""
     task: str = "attribution"
-    """One of TASKS."""
+    """One of TASKS, or TRANSFORMATION: pre-training."""
     model: str = "tf_efficientnetv2_b0"
     """A network of `trainers.models.catalogue.MODELS` or any timm backbone. The default has 5.9 million weights: strong
     for its cost, and a CPU can train it too."""
@@ -69,6 +69,8 @@ class TrainConfig:
     """The order of an epoch, as `dataengine.order.parse_policy` reads it. auto: `groups` for a loss that compares
     samples of a class, so that each has partners of other clips; else `balanced`, where every batch holds each class
     equally often, since models are selected by balanced accuracy. shuffled: each row once an epoch."""
+    force: bool = False
+    """Pre-train on images that are compressed already: then all transformations are learnt on top of that."""
     frames_per_clip: int | None = None
     """Frames of a clip an epoch, other ones each epoch; None: all. Neighbouring frames hardly differ: 8 of 32 give
     epochs of a quarter of the time and nearly the same variety."""
@@ -131,7 +133,7 @@ class TrainConfig:
         for text in self.data:
             if "@split=" in text:
                 raise DfxError(f"'{text}' selects a split; leave it out: training learns from train and selects on val")
-        _one_of("task", self.task, TASKS)
+        _one_of("task", self.task, (*TASKS, TRANSFORMATION))
         _one_of("amp mode", self.amp, AMP)
         _one_of("loader backend", self.backend, BACKENDS)
         _one_of("optimizer", self.optimizer, OPTIMIZERS)

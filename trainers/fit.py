@@ -9,20 +9,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-import pyarrow as pa
 from filelock import FileLock, Timeout
 
 from dataengine.errors import DfxError, StateError
-from dataengine.store import Rows, file_sha256, select
+from dataengine.store import Rows
 from trainers import checkpoint, distributed
 from trainers import run as runs
 from trainers.config import MACHINE, TrainConfig
-from trainers.logbook import Logbook
+from trainers.logbook import Logbook, check_trackers
 from trainers.metrics import selection_metric
-from trainers.predict import prediction_path, torch_threads, write_predictions
+from trainers.predict import torch_threads
+from trainers.problem import problem_of
 from trainers.progress import EpochRecord, OnStep
-from trainers.prototypes import write_prototypes
-from trainers.taxonomy import Taxonomy, check_validation, taxonomy_of
+from trainers.taxonomy import Taxonomy
 from trainers.training import Training
 from trainers.validation import Validation
 
@@ -80,19 +79,18 @@ def fit(
     """
     run = Path(run)
     if _to_resume(config, run, resume=resume) and (run / runs.RESULT_FILE).exists():
-        return _result(runs.open_run(run))
+        return _result(runs.open_run(run, pretraining=True))
     first = distributed.rank() == 0
-    train, val = select(config.data, split="train"), select(config.data, split="val")
-    taxonomy = taxonomy_of(config.task, train)
-    check_validation(taxonomy, val)
+    check_trackers(trackers)
+    problem = problem_of(config)
     with _alone(run) if first else nullcontext(), torch_threads(config.threads):
         _to_resume(config, run, resume=resume)  # once more: another training may have ended since
         if first:
             checkpoint.sweep_parts(run)
-        state = _saved_state(run, taxonomy, train) if resume else None
+        state = _saved_state(run, problem.taxonomy, problem.train) if resume else None
         checkpoint.seed_generators(config.seed)
         with ExitStack() as opened:
-            training = opened.enter_context(Training(config, taxonomy, train, val, fresh=state is None))
+            training = opened.enter_context(Training(config, problem, fresh=state is None))
             history: list[EpochRecord] = []
             if state is not None:
                 training.load_state_dict(state["training"])
@@ -100,21 +98,21 @@ def fit(
             writer = _Writer(run, training, history, save_every_s=save_every_s, stop=stop)
             if first:
                 if state is None:
-                    facts = runs.describe(config, taxonomy, train, val, training.model_facts())
+                    facts = runs.describe(config, problem.taxonomy, problem.train, problem.val, training.model_facts())
                     checkpoint.write_json(run / runs.CONFIG_FILE, facts)
                 elif history:
                     _write_views(run, training, history)
-                for line in training.said if on_said is not None else ():
+                for line in problem.said if on_said is not None else ():
                     on_said(line)
                 logbook = opened.enter_context(Logbook(run, config, trackers, step=training.learner.step))
-                on_step = _both(logbook.step, on_step)
+                on_step, on_epoch = _both(logbook.step, on_step), _both(logbook.epoch, on_epoch)
             while len(history) < config.epochs and not _stale(history, config.patience):
                 history.append(_epoch(training, history, on_step if first else None, writer.after_update))
                 writer.save()
-                if first:
+                if first and on_epoch is not None:
                     _write_views(run, training, history)
-                    _both(logbook.epoch, on_epoch)(history[-1])
-            return _finish(run, training, val, history)
+                    on_epoch(history[-1])
+            return _finish(run, training, history)
 
 
 def _both(one: Callable[[T], None], other: Callable[[T], None] | None) -> Callable[[T], None]:
@@ -163,7 +161,7 @@ class _Writer:
             lines = [record.as_dict() for record in self._history]
             checkpoint.write_state(
                 self._run / runs.STATE_FILE,
-                {"taxonomy": self._training.taxonomy.as_dict(), "history": lines, "training": state},
+                {"taxonomy": self._training.problem.taxonomy.as_dict(), "history": lines, "training": state},
             )
         self._saved = time.monotonic()
 
@@ -270,46 +268,34 @@ def _write_views(run: Path, training: Training, history: list[EpochRecord]) -> N
     if history[-1].best or not (run / runs.WEIGHTS_FILE).exists():
         facts = {
             "model": training.config.model,
-            "taxonomy": training.taxonomy.as_dict(),
+            "taxonomy": training.problem.taxonomy.as_dict(),
             "epoch": _best(history).epoch,
         }
         checkpoint.write_weights(run / runs.WEIGHTS_FILE, training.best, facts)
 
 
-def _finish(run: Path, training: Training, val: Rows, history: list[EpochRecord]) -> FitResult:
+def _finish(run: Path, training: Training, history: list[EpochRecord]) -> FitResult:
     """Predict the validation split with the weights that were kept, and mark the run finished."""
-    training.recall()
-    prototypes = training.prototypes()
-    table = training.predict(prototypes)
+    files, best = training.finish(run), _best(history)
     if distributed.rank() == 0:
-        write_prototypes(run, prototypes)
-        _write_result(run, training, val, table, history)
+        checkpoint.write_json(
+            run / runs.RESULT_FILE,
+            {
+                "finished": runs.now(),
+                "metric": selection_metric(training.config.task),
+                "best_epoch": best.epoch,
+                "best": best.as_dict(),
+                "num_epochs": len(history),
+                "stopped_early": len(history) < training.config.epochs,
+                "seconds": sum(record.seconds for record in history),
+                "processes": distributed.world_size(),
+                "backend": training.stream.backend,
+                "validation": files,
+                "unreadable": [{"key": key, "reason": reason} for key, reason in sorted(training.bad.items())],
+            },
+        )
     distributed.gathered(None)  # nobody reads the result before it is there
-    return _result(runs.open_run(run))
-
-
-def _write_result(run: Path, training: Training, val: Rows, table: pa.Table, history: list[EpochRecord]) -> None:
-    files = [prediction_path(run, store, ref, None) for store, ref in zip(val.stores, val.refs, strict=True)]
-    for i, (store, ref) in enumerate(zip(val.stores, val.refs, strict=True)):
-        mine = table.filter(pa.array(val.column("store") == i))
-        write_predictions(run, training.taxonomy, mine, store, ref, weights=file_sha256(run / runs.WEIGHTS_FILE))
-    best = _best(history)
-    checkpoint.write_json(
-        run / runs.RESULT_FILE,
-        {
-            "finished": runs.now(),
-            "metric": selection_metric(training.taxonomy.task),
-            "best_epoch": best.epoch,
-            "best": best.as_dict(),
-            "num_epochs": len(history),
-            "stopped_early": len(history) < training.config.epochs,
-            "seconds": sum(record.seconds for record in history),
-            "processes": distributed.world_size(),
-            "backend": training.stream.backend,
-            "validation": [str(file.relative_to(run).as_posix()) for file in files],
-            "unreadable": [{"key": key, "reason": reason} for key, reason in sorted(training.unreadable.items())],
-        },
-    )
+    return _result(runs.open_run(run, pretraining=True))
 
 
 def _result(run: runs.Run) -> FitResult:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -85,7 +85,7 @@ class Meter:
     def __init__(self, waited_s: float, state: dict[str, Any] | None = None) -> None:
         """`waited_s`: how long the stream had been waited for when the epoch began, or went on."""
         state = state or {"sums": {}, "num_steps": 0, "num_images": 0, "seconds": 0.0, "waited_s": 0.0}
-        self._sums = Counter[str](state["sums"])
+        self._sums: dict[str, float] = defaultdict(float, state["sums"])
         self._num_steps: int = state["num_steps"]
         self.num_images: int = state["num_images"]
         self._start = time.perf_counter() - state["seconds"]
@@ -105,7 +105,7 @@ class Meter:
     def add(self, losses: dict[str, float], waited_s: float) -> None:
         """Count a step: its losses, and how long the stream has been waited for by now."""
         for name, value in losses.items():
-            self._sums[name] += value  # type: ignore[assignment]
+            self._sums[name] += value
         self._num_steps += 1
         self._waited_s = waited_s - self._waited_before
 

@@ -9,7 +9,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dataengine.errors import unknown_name
-from trainers.taxonomy import TASKS
+from trainers.dnadet import recipes as dnadet
+from trainers.taxonomy import TASKS, TRANSFORMATION
+
+PRETRAINING = "dna-det-pretrain"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +89,19 @@ RECIPES: dict[str, Recipe] = {
             "epochs": 100,
         },
     ),
+}
+
+
+def _dnadet(name: str) -> Recipe:
+    task = TRANSFORMATION if name == "pretrain" else "attribution"
+    return Recipe(task=task, source=f"DNA-Det (Yang et al., AAAI 2022), its {name}", settings=dnadet.recipe(name))
+
+
+RECIPES |= {
+    "dna-det": _dnadet("celeba"),
+    "dna-det-lsun": _dnadet("lsun"),
+    "dna-det-wild": _dnadet("in_the_wild"),
+    PRETRAINING: _dnadet("pretrain"),
 }
 
 

@@ -17,7 +17,7 @@ from dataengine.place import place_of
 from dataengine.store import Rows, parse_ref
 from dataengine.version import VERSION
 from trainers.config import TrainConfig
-from trainers.taxonomy import Taxonomy
+from trainers.taxonomy import TRANSFORMATION, Taxonomy
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -99,14 +99,19 @@ class Run:
         return lines
 
 
-def open_run(path: str | Path, *, weights: bool = True) -> Run:
+def open_run(path: str | Path, *, weights: bool = True, pretraining: bool = False) -> Run:
     """Open a finished run. Raises StateError where it is missing, unfinished, damaged or of another format, and where
-    its weights are gone unless `weights` is False: predictions are scored without them.
+    its weights are gone unless `weights` is False: predictions are scored without them. A run of pre-training is taken
+    only with `pretraining`: it tells no real from a fake.
     """
     root = Path(path)
     config = read_config(root)
     if config is None:
         raise StateError(f"no run at {root}; train one with `dfx train TASK --data STORE --out {root}`")
+    if config["taxonomy"].get("task") == TRANSFORMATION and not pretraining:
+        raise StateError(
+            f"{root} was pre-trained and tells no methods; train from it with `dfx train dna-det --from {root}`"
+        )
     result = _read_json(root / RESULT_FILE)
     if result is None:
         raise StateError(

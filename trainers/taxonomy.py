@@ -21,13 +21,16 @@ FAKE = "fake"
 TASKS = ("attribution", "detection")
 """attribution: real, or which method made the fake. detection: real or fake."""
 
+TRANSFORMATION = "transformation"
+"""The task of pre-training: which transformation an image went through (`trainers.dnadet`)."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Taxonomy:
-    """The classes of a task, in the order of a model's outputs; the first is always `real`."""
+    """The classes of a task, in the order of a model's outputs; the first is `real` for each of TASKS."""
 
     task: str
-    """One of TASKS."""
+    """One of TASKS, or TRANSFORMATION."""
     classes: tuple[str, ...]
     """attribution: "real", then the canonical methods in sorted order. detection: "real", "fake"."""
 

@@ -6,28 +6,24 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import pyarrow as pa
 import torch
 from torch import Tensor
 
-from dataengine.augment import augment_preset
 from dataengine.errors import DfxError
-from dataengine.store import Rows
 from trainers import distributed
 from trainers.checkpoint import generator_states, restore_generators, seed_generators
 from trainers.config import TrainConfig
 from trainers.learner import Learner
 from trainers.losses.objective import Objective, class_weights
 from trainers.models.catalogue import build, input_spec
-from trainers.predict import pick_device, predict_rows, unreadable
+from trainers.predict import pick_device
+from trainers.problem import Problem
 from trainers.progress import Meter, OnStep, StepRecord
-from trainers.prototypes import class_prototypes, classify_by
-from trainers.stream import needs_said, train_loader
-from trainers.taxonomy import Taxonomy
-from trainers.validation import Validation, validate
+from trainers.validation import Validation
 
 EXPLODED = 1000
 """A loss of so many times the first one (or of so much, where that was below 1) will not come back."""
@@ -49,26 +45,22 @@ class TrainedEpoch:
 class Training:
     """A training in memory, one process's part of it. Nothing here writes a file."""
 
-    def __init__(self, config: TrainConfig, taxonomy: Taxonomy, train: Rows, val: Rows, *, fresh: bool) -> None:
+    def __init__(self, config: TrainConfig, problem: Problem, *, fresh: bool) -> None:
         """`fresh` False: the weights will be restored, so none are fetched or read."""
-        self.config, self.taxonomy = config, taxonomy
-        self._train, self._val = train, val
+        self.config, self.problem = config, problem
         self.device = pick_device(config.device)
-        augment = augment_preset(config.augment)
-        self.said = needs_said(config, taxonomy, augment)
-        """What the loss made of settings that were left open."""
         self.spec = input_spec(config.model, config.size)
         if config.patches is not None and config.patch_px > self.spec.size:
             raise DfxError(f"patches of {config.patch_px} px do not fit images of {self.spec.size} px; raise --size")
-        model = build(config.model, taxonomy, size=self.spec.size, weights=config.weights if fresh else "none")
-        num_classes = len(taxonomy.classes)
+        model = build(config.model, problem.taxonomy, size=self.spec.size, weights=config.weights if fresh else "none")
+        num_classes = len(problem.taxonomy.classes)
         objective = Objective(
             config.loss_spec,
             num_features=model.num_features,
             num_classes=num_classes,
-            class_weights=class_weights(config.class_weights, taxonomy.labels(train), num_classes),
+            class_weights=class_weights(config.class_weights, problem.labels(), num_classes),
         )
-        self.stream = train_loader(config, taxonomy, train, augment)
+        self.stream = problem.stream()
         self.epoch_steps = len(self.stream)
         num_steps = config.epochs * self.epoch_steps
         self.learner = Learner(config, model, objective, num_steps=num_steps, device=self.device)
@@ -80,8 +72,7 @@ class Training:
         self._first_loss: float | None = None
         self.best: dict[str, Tensor] = {}
         """The weights that `keep` kept, on the CPU."""
-        self.unreadable: dict[str, str] = {}
-        """Key and reason of every sample that could not be read: replaced in training, left out in validation."""
+        self._unreadable: dict[str, str] = {}
 
     def model_facts(self) -> dict[str, Any]:
         """What a run records of its model."""
@@ -111,7 +102,7 @@ class Training:
             if on_update is not None and update and number < self.epoch_steps:
                 on_update()
         self._settle()
-        self.unreadable.update((bad.key, bad.reason) for bad in self.stream.bad)
+        self._unreadable.update((bad.key, bad.reason) for bad in self.stream.bad)
         self._epoch += 1
         self._meter = None
         means = meter.means()
@@ -162,53 +153,23 @@ class Training:
                 )
             )
 
-    def prototypes(self) -> Tensor:
-        """The class prototypes of the model that is judged, float32 (C, d)."""
-        return class_prototypes(
-            self.learner.judged,
-            self._train,
-            self.taxonomy.labels(self._train),
-            len(self.taxonomy.classes),
-            spec=self.spec,
-            seed=self.config.seed,
-            batch=self.config.batch,
-            device=self.device,
-            backend=self.config.backend,
-            threads=self.config.threads,
-        )
-
-    def predict(self, prototypes: Tensor | None = None) -> pa.Table:
-        """The validation split's predictions, as `predict_rows` gives them."""
-        table = predict_rows(
-            self.learner.judged,
-            self.taxonomy,
-            self._val,
-            spec=self.spec,
-            prototypes=prototypes,
-            batch=self.config.batch,
-            device=self.device,
-            backend=self.config.backend,
-            threads=self.config.threads,
-        )
-        self.unreadable.update((bad["key"], bad["reason"]) for bad in unreadable(table))
-        return table
-
     def validate(self) -> Validation:
-        """Score the validation split; see `validation.validate`.
+        """Score the model that is judged on the sources' validation split."""
+        return self.problem.validate(self.learner.judged, self.spec, self.device)
 
-        Without a classification term the classifier is set to the class prototypes first.
-        """
-        if self.config.loss_spec.classification is None:
-            classify_by(self.learner.judged, self.prototypes())
-        return validate(self.predict(), self.taxonomy, self._val)
+    def finish(self, run: Path) -> list[str]:
+        """Leave in the run what it holds of the kept weights; the names of its files of validation predictions."""
+        self.learner.judged.load_state_dict(self.best)
+        return self.problem.finish(run, self.learner.judged, self.spec, self.device)
 
     def keep(self) -> None:
         """Keep the present weights as the best."""
         self.best = {name: tensor.detach().cpu().clone() for name, tensor in self.learner.judged.state_dict().items()}
 
-    def recall(self) -> None:
-        """Go back to the weights that were kept."""
-        self.learner.judged.load_state_dict(self.best)
+    @property
+    def bad(self) -> dict[str, str]:
+        """Key and reason of every sample that could not be read: replaced in training, left out in validation."""
+        return {**self._unreadable, **self.problem.unreadable}
 
     def state_dict(self) -> dict[str, Any]:
         """All that going on takes, of types that load with `weights_only=True`. Every process must call it."""
@@ -221,7 +182,7 @@ class Training:
             "best": self.best,
             "stream": self.stream.state_dict(),
             "generators": distributed.gathered(generator_states()),
-            "unreadable": self.unreadable,
+            "unreadable": self.bad,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -233,7 +194,7 @@ class Training:
         self.learner.load_state_dict(state["learner"])
         self._epoch, self._first_loss = state["epoch"], state["first_loss"]
         self._meter = Meter(self.stream.wait_s, state["meter"]) if state["meter"] else None
-        self.best, self.unreadable = state["best"], state["unreadable"]
+        self.best, self._unreadable = state["best"], state["unreadable"]
         rank, generators = distributed.rank(), state["generators"]
         if len(generators) == distributed.world_size():
             restore_generators(generators[rank])

@@ -55,7 +55,7 @@ def test_two_workers_of_ray_train_are_stopped_go_on_and_say_what_is_wrong(store:
         runtime_env={"env_vars": {"PYTHONPATH": paths}},
     )
     try:
-        with pytest.raises(StoppedEarlyError, match="stopped at step .* of 160"):
+        with pytest.raises(StoppedEarlyError, match=r"stopped at step .* of 160"):
             launch(settings(store), tmp_path / "run", **common, stop=lambda: len(epochs) >= 1, **follow)  # type: ignore[arg-type]
         seen = len(epochs)
         assert 1 <= seen < 40

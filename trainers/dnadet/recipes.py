@@ -29,7 +29,10 @@ _COMMON: Recipe = {
     "optimizer": "adam",
     "weight_decay": 0.0,
     "schedule": "step",
-    "gamma": 0.9,
+    "step_gamma": 0.9,
+    "weights": "none",
+    "warmup": 0.0,
+    "grad_clip": 0.0,
     "patience": 20,
     "augment": "none",
 }

@@ -9,7 +9,7 @@ from pathlib import Path
 import timm
 
 from dataengine.errors import DfxError, unknown_name
-from trainers.models import backbones, efficientnet, mesonet, shallownet, xception
+from trainers.models import backbones, dnadet, efficientnet, mesonet, shallownet, xception
 from trainers.models.classifier import Classifier, InputSpec
 from trainers.models.weights import load, load_backbone
 from trainers.taxonomy import Taxonomy
@@ -36,6 +36,7 @@ MODELS: dict[str, Named] = {
     "shallownet": Named(input=shallownet.INPUT, make=shallownet.shallownet),
     "xception": Named(input=xception.INPUT, make=xception.xception),
     "efficientnet-b0": Named(input=efficientnet.INPUT, make=efficientnet.efficientnet_b0),
+    "dna-det": Named(input=dnadet.INPUT, make=dnadet.dnadet),
 }
 """They come before timm's: `xception` is Keras's, timm's own is `legacy_xception`."""
 

@@ -12,9 +12,13 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from trainers.models.classifier import Classifier, InputSpec
+
 SIZE_PX = 512
 MEAN = STD = (0.5, 0.5, 0.5)
 """What pictures are scaled to, and normalised with, for RGB in [0, 1]."""
+
+INPUT = InputSpec(size=SIZE_PX, mean=MEAN, std=STD)
 
 NUM_FEATURES = 512
 DROPOUT = 0.2
@@ -65,3 +69,9 @@ def head(num_classes: int) -> nn.Sequential:
     """Its classifier: embeddings (N, 512) to logits (N, C). The softmax that the authors put behind it is a loss here,
     `softmax-ce`."""
     return nn.Sequential(nn.Dropout(DROPOUT), nn.Linear(NUM_FEATURES, num_classes))
+
+
+def dnadet(num_classes: int, size: int) -> Classifier:
+    """DNA-Det for images of any `size`. Its last convolutions and the classifier are what transfer trains."""
+    transfer = ("network.stages.3.", "head.")
+    return Classifier(network(), head(num_classes), num_features=NUM_FEATURES, transfer_layers=transfer)

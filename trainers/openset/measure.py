@@ -87,7 +87,7 @@ def open_rows(frames: pa.Table, taxonomy: Taxonomy, level: str) -> OpenRows:
         known=rows.seen,
         right=rows.truth == rows.predicted,
         groups=rows.groups,
-        methods=rows.methods,
+        methods=[rows.method_names[code] for code in rows.methods.tolist()],
         scores=scores,
     )
 

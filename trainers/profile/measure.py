@@ -21,6 +21,7 @@ from dataengine.place import is_remote, place_of
 from dataengine.store import select
 from trainers.config import TrainConfig
 from trainers.predict import pick_device, torch_threads
+from trainers.problem import Methods
 from trainers.profile.reading import Reader, fetched, memory_bytes
 from trainers.profile.record import Profile, Timing
 from trainers.stream import policy_of, train_loader
@@ -58,8 +59,8 @@ def profile(config: TrainConfig, *, steps: int = 20, rounds: int = 3, on_round: 
     remote = any(is_remote(place_of(ref.path)) for ref in rows.refs)
     with ExitStack() as opened:
         opened.enter_context(torch_threads(config.threads))
-        # Not fresh: weights have no say in how long a step takes. Nothing is validated, so the second rows are unused.
-        training = opened.enter_context(Training(config, taxonomy, rows, rows, fresh=False))
+        # Not fresh: weights have no say in how long a step takes.
+        training = opened.enter_context(Training(config, Methods(config, validated=False), fresh=False))
         training.learner.to_train()
         rows, fetch_ms = fetched(rows, config.batch) if remote else (rows, 0.0)
         plain = opened.enter_context(train_loader(config, taxonomy, rows, augment_preset("none")))
