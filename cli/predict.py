@@ -188,10 +188,9 @@ def _show_end(listing: Listing, answers: list[dict[str, Any]], failed: Mapping[s
         named = ", ".join(
             f"{count} {suffix or 'without suffix'}" for suffix, count in sorted(listing.passed_over.items())
         )
-        console.print(
-            f"{listing.passed_over.total()} files passed over, neither image nor video by name: {named}", soft_wrap=True
-        )
-    partly = {one["file"]: one["reason"] for one in answers if one["status"] == "ok" and one["reason"]}
+        console.print(f"passed over, neither images nor videos by their names: {named}", soft_wrap=True)
+    lost = [one for one in answers if one["status"] == "ok" and "cannot be read" in one["reason"]]
+    partly = {one["file"]: one["reason"] for one in lost}
     for what, reasons in (("answered from a part", partly), ("cannot be read", failed)):
         if reasons:
             console.print(Text(f"{what}: {len(reasons)}", "red" if reasons is failed else "yellow"))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -19,7 +20,7 @@ from dataengine.drawing import COLOURS, FAINT, INK, MUTED, STYLE
 from trainers.answer import UNKNOWN
 from trainers.checkpoint import write_whole
 from trainers.media import FileAnswer, FrameAnswer
-from trainers.taxonomy import Taxonomy
+from trainers.taxonomy import FAKE, Taxonomy
 
 Floats = npt.NDArray[np.float64]
 
@@ -43,7 +44,7 @@ def draw_timeline(found: FileAnswer, taxonomy: Taxonomy, path: Path, *, run: str
         at = _times(found.frames)
         edges = _edges(at)
         axes.set_xlim(edges[0], edges[-1])
-        _lines(axes, found, taxonomy, at)
+        _draw_lines(axes, found, taxonomy, at)
         _mark_absent(axes, found.frames, at, edges)
         _frame_axes(axes, found.frames)
         _crops(figure, found.frames, at, (edges[0], edges[-1]))
@@ -64,42 +65,69 @@ def _edges(at: Floats) -> Floats:
     return np.concatenate([[2 * at[0] - middle[0]], middle, [2 * at[-1] - middle[-1]]])
 
 
-def _lines(axes: Axes, found: FileAnswer, taxonomy: Taxonomy, at: Floats) -> None:
-    classes = taxonomy.classes
-    absent = (np.nan,) * len(classes)
-    p = np.array([absent if frame.p is None else frame.p for frame in found.frames])
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """A class with a colour and a name of its own."""
+
+    name: str
+    column: int
+    colour: str
+    mean: float
+
+
+def _lines_of(mean: Sequence[float], taxonomy: Taxonomy) -> list[_Line]:
+    """The answer's own first. A class keeps its colour from video to video where there are colours for all of them."""
+    if taxonomy.task == "detection":
+        fake = taxonomy.classes.index(FAKE)
+        return [_Line(f"p({FAKE})", fake, COLOURS[fake], mean[fake])]
+    order = sorted(range(len(mean)), key=lambda column: -mean[column])[:_NAMED]
+    enough = len(mean) <= len(COLOURS)
+    return [
+        _Line(taxonomy.classes[column], column, COLOURS[column if enough else rank], mean[column])
+        for rank, column in enumerate(order)
+    ]
+
+
+def _draw_lines(axes: Axes, found: FileAnswer, taxonomy: Taxonomy, at: Floats) -> None:
     if found.answer is None:
         axes.text(0.5, 0.5, found.reason, transform=axes.transAxes, ha="center", va="center", color=MUTED, size=12)
         return
-    mean = np.array(found.answer.p)
-    shown = [1] if taxonomy.task == "detection" else np.argsort(-mean, kind="stable")[:_NAMED].tolist()
-    best = shown[0]
-    for c in range(len(classes)):
-        if c not in shown and taxonomy.task != "detection":
-            axes.plot(at, p[:, c], color=FAINT, lw=0.8, zorder=2)
-    for c in reversed(shown):
-        colour, first = COLOURS[c % len(COLOURS)], c == best
-        lw, ms, above = (2.0, 4.5, 4) if first else (1.2, 3.0, 3)
-        axes.plot(at, p[:, c], "o-", color=colour, lw=lw, ms=ms, zorder=above, mec="white", mew=0.5, clip_on=False)
-    axes.fill_between(at, 0, p[:, best], color=COLOURS[best % len(COLOURS)], alpha=0.1, lw=0, zorder=1)
+    absent = (np.nan,) * len(taxonomy.classes)
+    p = np.array([absent if frame.p is None else frame.p for frame in found.frames])
+    lines = _lines_of(found.answer.p, taxonomy)
+    others = 0
     if taxonomy.task == "detection":
         axes.axhline(0.5, color=MUTED, lw=0.8, ls=(0, (4, 3)), zorder=2)
-    _name_lines(axes, [(f"p({classes[c]})" if taxonomy.task == "detection" else classes[c], c) for c in shown], mean)
+    elif others := len(taxonomy.classes) - len(lines):
+        rest = sorted(set(range(len(taxonomy.classes))) - {line.column for line in lines})
+        axes.plot(at, p[:, rest], color=FAINT, lw=0.8, zorder=2)
+    best = lines[0]
+    axes.fill_between(at, 0, p[:, best.column], color=best.colour, alpha=0.1, lw=0, zorder=1)
+    for line in reversed(lines):
+        lw, ms, above = (2.0, 4.5, 4) if line is best else (1.2, 3.0, 3)
+        (drawn,) = axes.plot(at, p[:, line.column], "o-", color=line.colour, lw=lw, ms=ms, zorder=above, clip_on=False)
+        drawn.set(markeredgecolor="white", markeredgewidth=0.5)
+    _name_lines(axes, lines, others)
 
 
-def _name_lines(axes: Axes, named: Sequence[tuple[str, int]], mean: Floats) -> None:
+def _name_lines(axes: Axes, lines: Sequence[_Line], others: int) -> None:
     """The classes beside the lines, in the order of their mean."""
     across = 1 + 0.16 / (_WIDTH - _LEFT - _RIGHT)
-    axes.text(across, 1, "mean", transform=axes.transAxes, va="top", color=MUTED, size=8)
-    for line, (name, c) in enumerate(named):
-        down = 1 - (0.2 + 0.23 * line) / _PLOT
-        text = f"{mean[c]:.2f}  {textwrap.shorten(name, 22, placeholder='…')}"
-        weight = "normal" if line else "bold"
-        colour = COLOURS[c % len(COLOURS)]
-        axes.text(across, down, text, transform=axes.transAxes, va="top", color=colour, weight=weight)
-    if others := len(mean) - len(named) if len(named) > 1 else 0:
-        rest = 1 - (0.2 + 0.23 * len(named)) / _PLOT
-        axes.text(across, rest, f"{others} others", transform=axes.transAxes, va="top", color=MUTED, size=8)
+
+    def write(row: int, text: str, **style: Any) -> None:
+        down = 1 - max(0.0, 0.23 * row - 0.03) / _PLOT
+        axes.text(across, down, text, transform=axes.transAxes, va="top", **style)
+
+    write(0, "mean", color=MUTED, size=8)
+    for row, line in enumerate(lines, start=1):
+        text = f"{line.mean:.2f}  {_cut(line.name, 17)}"
+        write(row, text, color=line.colour, weight="bold" if row == 1 else "normal")
+    if others:
+        write(len(lines) + 1, f"and {others} more", color=MUTED, size=8)
+
+
+def _cut(text: str, length: int) -> str:
+    return text if len(text) <= length else f"{text[: length - 1]}…"
 
 
 def _mark_absent(axes: Axes, frames: Sequence[FrameAnswer], at: Floats, edges: Floats) -> None:
@@ -140,7 +168,7 @@ def _crops(figure: Figure, frames: Sequence[FrameAnswer], at: Floats, ends: tupl
 
 def _texts(figure: Figure, found: FileAnswer, taxonomy: Taxonomy, run: str) -> None:
     left = 0.16 / _WIDTH
-    name = textwrap.shorten(found.file.path.name, 90, placeholder="…")
+    name = _cut(found.file.path.name, 120)
     figure.text(left, 1 - 0.14 / _HEIGHT, _heading(found, taxonomy), va="top", size=12, weight="bold", color=INK)
     figure.text(left, 1 - 0.4 / _HEIGHT, name, va="top", size=8.5, color=MUTED)
     absent = len(found.frames) - found.num_answered

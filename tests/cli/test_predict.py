@@ -69,7 +69,7 @@ def test_files_that_cannot_be_read_are_named_and_the_rest_goes_on(made: Made, he
     assert "cannot be read: 2" in done.output
     assert "gone.jpg: no such file" in done.output
     assert "in/0.mp4: not a video" in done.output
-    assert "1 files passed over" in done.output
+    assert "passed over, neither images nor videos by their names: 1 .txt" in done.output
     found = json.loads((here / "all.json").read_text())
     assert [one["status"] for one in found["files"]] == ["failed", "ok", "ok"]
     assert found["refused"] == {"gone.jpg": "no such file"}

@@ -37,7 +37,7 @@ def payloads(trace: Path) -> list[bytes]:
     """A bare pickle, and one in torch's archive, with the state's own format number."""
     archive = trace.with_suffix(".archive")
     torch.save({"format": 1, "training": Payload(trace)}, archive)
-    return [pickle.dumps(Payload(trace)), archive.read_bytes()]
+    return [pickle.dumps(Payload(trace), protocol=2), archive.read_bytes()]
 
 
 def test_the_payloads_do_run_where_they_are_unpickled(tmp_path: Path) -> None:
