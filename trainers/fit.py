@@ -102,8 +102,9 @@ def fit(
                     checkpoint.write_json(run / runs.CONFIG_FILE, facts)
                 elif history:
                     _write_views(run, training, history)
-                for line in problem.said if on_said is not None else ():
-                    on_said(line)
+                if on_said is not None:
+                    for line in problem.said:
+                        on_said(line)
                 logbook = opened.enter_context(Logbook(run, config, trackers, step=training.learner.step))
                 on_step, on_epoch = _both(logbook.step, on_step), _both(logbook.epoch, on_epoch)
             while len(history) < config.epochs and not _stale(history, config.patience):

@@ -88,7 +88,7 @@ class Meter:
         self._sums: dict[str, float] = defaultdict(float, state["sums"])
         self._num_steps: int = state["num_steps"]
         self.num_images: int = state["num_images"]
-        self._start = time.perf_counter() - state["seconds"]
+        self._start: float = time.perf_counter() - state["seconds"]
         self._waited_before = waited_s - state["waited_s"]
         self._waited_s: float = state["waited_s"]
 

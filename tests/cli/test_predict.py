@@ -80,7 +80,7 @@ def test_unknown_is_an_answer_where_a_threshold_is_given_and_else_never(made: Ma
     never = run(made, "in/a.mp4")
     assert "'unknown': never answered" in never.output
     done = run(made, "in/a.mp4", "--unknown-above", "0", "--json", "all.json")
-    assert "'unknown': where msp is above 0 (--unknown-above)" in done.output
+    assert "'unknown': where max_softmax is above 0 (--unknown-above)" in done.output
     (found,) = json.loads((here / "all.json").read_text())["files"]
     assert found["verdict"] == "unknown"
     assert found["nearest"] in ("real", "fake")

@@ -37,7 +37,7 @@ def test_without_a_threshold_the_answer_is_always_a_class(weights: list[list[flo
     assert found.verdict == found.nearest == CLASSES[int(np.argmax(found.p))]
 
 
-@pytest.mark.parametrize(("score", "value"), [("msp", 0.4), ("energy", 0.5), ("distance", 0.3)])
+@pytest.mark.parametrize(("score", "value"), [("max_softmax", 0.4), ("energy", 0.5), ("distance", 0.3)])
 def test_a_clip_is_unknown_only_above_the_threshold(score: str, value: float) -> None:
     said = frames([[0.2, 0.7, 0.1], [0.2, 0.5, 0.3]])
     for threshold, verdict in ((value + 1e-9, "Deepfakes"), (value - 1e-9, "unknown")):
@@ -59,14 +59,14 @@ def test_a_runs_own_threshold_is_read_and_one_by_hand_goes_before_it(tmp_path: P
     assert (found.score, found.threshold) == ("energy", -3.0)
     by_hand = rejection_of(run, unknown_above=0.4)
     assert by_hand is not None
-    assert (by_hand.score, by_hand.threshold) == ("msp", 0.4)
+    assert (by_hand.score, by_hand.threshold) == ("max_softmax", 0.4)
 
 
 def test_a_run_without_a_threshold_rejects_nothing(tmp_path: Path) -> None:
     assert rejection_of(run_with(tmp_path, None)) is None
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"score": "msp"}', '{"score": "msp", "threshold": "x"}'])
+@pytest.mark.parametrize("text", ["{", "[]", '{"score": "max_softmax"}', '{"score": "max_softmax", "threshold": "x"}'])
 def test_a_damaged_threshold_names_its_file(tmp_path: Path, text: str) -> None:
     with pytest.raises(StateError, match=r"openset.json is damaged"):
         rejection_of(run_with(tmp_path, text))
