@@ -19,7 +19,7 @@ from cli.settings import DATA, RUN, WHERE, any_of, with_settings
 from dataengine.errors import DfxError, StoreError
 from trainers.config import TrainConfig
 from trainers.recipes import PRETRAINING, RECIPES, recipe_of
-from trainers.taxonomy import TASKS
+from trainers.taxonomy import TASKS, TRANSFORMATION
 
 if TYPE_CHECKING:
     from trainers.fit import FitResult
@@ -197,10 +197,10 @@ def _train(config: TrainConfig, run: Path, machine: Machine, *, resume: bool) ->
             done = record.step
 
         def on_epoch(record: EpochRecord) -> None:
-            auc = "undefined" if record.val_auc is None else f"{record.val_auc:.3f}"
+            auc = "" if record.val_auc is None else f", AUC {record.val_auc:.3f}"
             console.print(
                 f"epoch {record.epoch + 1:>3}/{config.epochs}  loss {record.train_loss:.3f}  validation: loss "
-                f"{record.val_loss:.3f}, balanced accuracy {record.val_balanced_accuracy:.3f}, AUC {auc}  "
+                f"{record.val_loss:.3f}, balanced accuracy {record.val_balanced_accuracy:.3f}{auc}  "
                 f"{record.images_per_s:,.0f} images/s, input wait {record.input_wait:.0%}{'  best' * record.best}",
                 soft_wrap=True,
             )
@@ -242,15 +242,18 @@ def _terminated() -> Iterator[Any]:
 
 
 def _show(config: TrainConfig, result: FitResult) -> None:
-    best = result.best
+    best, pretrained = result.best, config.task == TRANSFORMATION
     console.print(
-        f"best epoch {best.epoch + 1} of {len(result.epochs)}: balanced accuracy {best.val_balanced_accuracy:.3f} by "
-        "clip on the validation split of its own data",
+        f"best epoch {best.epoch + 1} of {len(result.epochs)}: balanced accuracy {best.val_balanced_accuracy:.3f} "
+        f"{'over transformations' if pretrained else 'by clip'} on the validation split of its own data",
         soft_wrap=True,
     )
     if result.num_unreadable:
         console.print(f"{result.num_unreadable} samples could not be read; {result.run / 'result.json'} names them")
     console.print(f"run: {result.run}")
+    if pretrained:
+        console.print(f"next: dfx train dna-det --from {shlex.quote(str(result.run))} --data STORE", soft_wrap=True)
+        return
     targets = " ".join(f"--on {shlex.quote(store)}" for store in _targets(config))
     console.print(f"next: dfx eval {shlex.quote(str(result.run))} {targets}", soft_wrap=True)
 
