@@ -53,6 +53,14 @@ def evaluate_runs(
         str, typer.Option(help="Which split: test, the one that neither training nor model selection has seen.")
     ] = "test",
     clips: ClipsOption = "mean",
+    counts_as: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="METHOD=CLASS",
+            help="A method of the store that is right when it is given this class of the model, such as one of the "
+            "same architecture; repeatable.",
+        ),
+    ] = None,
     figures: Annotated[bool, typer.Option("--figures", help="Also draw reliability diagrams into the run.")] = False,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, or auto: a GPU where there is one.")] = "auto",
     backend: Annotated[str, typer.Option(help="Who decodes: auto (DALI on a GPU, else cpu), cpu, dali.")] = "auto",
@@ -69,6 +77,7 @@ def evaluate_runs(
     over identity groups. Predictions stay in the run folder and are used again, also where the store or the weights
     are gone.
     """
+    from trainers.dnadet.protocols import parse_counts_as
     from trainers.evaluate import evaluate
 
     refs = on or []
@@ -84,6 +93,7 @@ def evaluate_runs(
             refs,
             split=split,
             clips=clips,
+            counts_as=parse_counts_as(counts_as or []),
             figures=figures,
             device=device,
             backend=backend,
@@ -100,6 +110,8 @@ def evaluate_runs(
 
 def _show(result: Mapping[str, Any]) -> None:
     title = f"\n{result['run']} on {result['store']}{result['selection']}, split {result['split']}"
+    if result["counts_as"]:
+        title += ", where " + ", ".join(f"{method} counts as {name}" for method, name in result["counts_as"].items())
     columns = ("", "frames", "95 %", "clips", "95 %")
     rows = [("number", str(result["frame"]["num"]), "", str(result["clip"]["num"]), "")]
     for metric, name in names_of().items():

@@ -21,8 +21,8 @@ UNKNOWN = "unknown"
 OPENSET_FILE = "openset.json"
 
 SCORES = ("max_softmax", "energy", "distance")
-"""What tells an unknown; the higher, the more unknown. max_softmax: 1 - the largest probability (Hendrycks and Gimpel, ICLR
-2017). energy: -logsumexp of the logits (Liu et al., NeurIPS 2020). distance: 1 - the largest cosine similarity of
+"""What tells an unknown; the higher, the more unknown. max_softmax: 1 - the largest probability (Hendrycks and Gimpel,
+ICLR 2017). energy: -logsumexp of the logits (Liu et al., NeurIPS 2020). distance: 1 - the largest cosine similarity of
 the embedding to a class prototype."""
 
 Floats = npt.NDArray[np.float64]
@@ -78,7 +78,8 @@ def answer(frames: FrameScores, classes: Sequence[str], rejection: Rejection | N
     """The answer for a clip of at least one frame.
 
     Its probabilities are the mean over the frames and the verdict is the class with the largest, unless the clip's
-    score is above the threshold: for max_softmax 1 - the largest mean probability, for the others the mean over the frames.
+    score is above the threshold: for max_softmax 1 - the largest mean probability, for the others the mean over the
+    frames.
     """
     p = frames.p.mean(axis=0)
     best = int(p.argmax())
@@ -105,8 +106,8 @@ def _score(frames: FrameScores, p: Floats, name: str) -> float:
 def rejection_of(run: Run, *, unknown_above: float | None = None) -> Rejection | None:
     """When the run calls a clip unknown: by `unknown_above`, a threshold of max_softmax, else as its openset.json says.
 
-    None where there is neither: it then never does. Raises DfxError for a threshold outside [0, 1] of max_softmax, StateError
-    for a damaged openset.json.
+    None where there is neither: it then never does. Raises DfxError for a threshold outside [0, 1] of max_softmax,
+    StateError for a damaged openset.json.
     """
     if unknown_above is not None:
         if not 0 <= unknown_above <= 1:

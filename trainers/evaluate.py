@@ -8,7 +8,7 @@ shared with training.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from dataengine.errors import DfxError, StateError, StoreError, unknown_name
 from dataengine.store import StoreRef, file_sha256, parse_ref, select
 from trainers.assess import assess, levels_of
 from trainers.checkpoint import write_json, write_whole
+from trainers.dnadet.protocols import relabel
 from trainers.metrics import CLIPS, scored
 from trainers.predict import predict, prediction_path, read_predictions
 from trainers.reliability import draw_reliability
@@ -40,6 +41,7 @@ def evaluate(
     *,
     split: str = "test",
     clips: str = "mean",
+    counts_as: Mapping[str, str] | None = None,
     figures: bool = False,
     device: str = "auto",
     backend: str = "auto",
@@ -56,7 +58,8 @@ def evaluate(
     the predictions, null where no record says), what `assess` gives, two warnings: `seen_in_training` (the store was
     trained on, if another split of it) and `groups_shared_with_training` (identity groups that were trained on as well;
     null where a source's store is not where it was; both null for an imported run, which does not know its sources),
-    `source` (what the source's validation predictions gave),
+    `source` (what the source's validation predictions gave), `counts_as` (the trained class that a method was scored
+    as, as it was given; see `trainers.dnadet.protocols`),
     `checked`: whether the `store` was there and still holds what was predicted, and whether the `weights` there made
     the predictions; and `figure`, the reliability diagram that `figures` writes, by its name in the run. The result is
     also written to `evaluations/` in the run.
@@ -91,7 +94,9 @@ def evaluate(
         else:
             predictions, meta = read_predictions(one.file)
         groups = set(pc.unique(predictions["group"]).to_pylist())
-        record = _record(run, one.file)
+        record = _record(run, one.file, counts_as)
+        if counts_as:
+            predictions = relabel(predictions, counts_as)
         figure = record.with_name(f"{record.stem}-reliability.png") if figures else None
         result = {
             "run": run.name,
@@ -108,6 +113,7 @@ def evaluate(
             ),
             "seen_in_training": meta["fingerprint"] in sources if sources else None,
             "groups_shared_with_training": None if trained is None else len(groups & trained),
+            "counts_as": dict(counts_as or {}),
             "source": source.as_dict(),
             "checked": {
                 "store": one.store_there,
@@ -145,7 +151,7 @@ def _asked(run: Run, ref: str, split: str, weights: str | None) -> _Asked:
             raise StoreError(f"{error}; {what}") from None
         return _kept(run, stored, weights)
     file = prediction_path(run.path, rows.stores[0], rows.refs[0], None)
-    made_by = _made_by(run, file, weights)
+    made_by = _made_by(file)
     if weights is None and not file.is_file():
         raise StateError(
             f"{run.path} holds no predictions of {ref}, and without {WEIGHTS_FILE} none can be made; "
@@ -166,7 +172,7 @@ def _everything(run: Run, weights: str | None) -> list[_Asked]:
 def _kept(run: Run, stored: Stored, weights: str | None) -> _Asked:
     """Stored predictions that nothing can be compared with but the weights."""
     file, ref = stored.path, stored.facts["ref"]
-    made_by = _made_by(run, file, weights)
+    made_by = stored.facts.get("weights")
     if None not in (made_by, weights) and made_by != weights:
         raise StateError(
             f"{file} was made by other weights than {WEIGHTS_FILE}; predict again with "
@@ -175,18 +181,15 @@ def _kept(run: Run, stored: Stored, weights: str | None) -> _Asked:
     return _Asked(ref=ref, file=file, store_there=False, made_by=made_by, make=False)
 
 
-def _record(run: Run, file: Path) -> Path:
-    return run.path / EVALUATIONS / f"{file.stem}.json"
+def _record(run: Run, file: Path, counts_as: Mapping[str, str] | None) -> Path:
+    """Where a result stands: one of methods that count as others lies beside the plain one."""
+    others = "".join(f"+{method}={counted}" for method, counted in sorted((counts_as or {}).items())).replace("/", "_")
+    return run.path / EVALUATIONS / f"{file.stem}{others}.json"
 
 
-def _made_by(run: Run, file: Path, weights: str | None) -> str | None:
-    """What the record beside predictions says; training leaves none beside its validation predictions, which are of
-    the weights it left.
-    """
-    result = read_result(_record(run, file))
-    if result is not None:
-        return None if result["weights"] is None else str(result["weights"])
-    return weights if file in {run.path / name for name in run.result["validation"]} else None
+def _made_by(file: Path) -> str | None:
+    """The sha256 of the weights that made a file of predictions; None where there is none, or it does not say."""
+    return read_predictions(file)[1].get("weights") if file.is_file() else None
 
 
 def _draw(predictions: pa.Table, run: Run, source: Source, clips: str, path: Path, *, title: str) -> None:
