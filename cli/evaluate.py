@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from cli.console import JsonOption, console, progress, show_table, write_json
+from dataengine.errors import DfxError
 
 _OF_DETECTION = {
     "auc": "AUC",
@@ -41,7 +42,13 @@ def names_of() -> dict[str, str]:
 
 
 def evaluate_runs(
-    run: Annotated[Path, typer.Argument(help="A finished run folder, such as runs/NAME.")],
+    runs: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="RUN...",
+            help="A finished run folder, such as runs/NAME; or several that differ in their seed alone: the spread.",
+        ),
+    ],
     on: Annotated[
         list[str] | None,
         typer.Option(
@@ -80,32 +87,52 @@ def evaluate_runs(
     from trainers.dnadet.protocols import parse_counts_as
     from trainers.evaluate import evaluate
 
-    refs = on or []
-    with progress("predicting") as advance:
-        done = dict.fromkeys(refs, 0)
+    if len(runs) > 1 and not on:
+        raise DfxError("the spread over several runs needs a store that all are evaluated on; name it with --on STORE")
+    every = []
+    for run in runs:
+        refs = on or []
+        with progress("predicting") as advance:
+            done = dict.fromkeys(refs, 0)
 
-        def on_progress(ref: str, samples: int, total: int) -> None:
-            advance(samples - done[ref], note=ref, total=sum(done.values()) - done[ref] + total)
-            done[ref] = samples
+            def on_progress(
+                ref: str, samples: int, total: int, done: dict[str, int] = done, advance: Any = advance
+            ) -> None:
+                advance(samples - done[ref], note=ref, total=sum(done.values()) - done[ref] + total)
+                done[ref] = samples
 
-        results = evaluate(
-            run,
-            refs,
-            split=split,
-            clips=clips,
-            counts_as=parse_counts_as(counts_as or []),
-            figures=figures,
-            device=device,
-            backend=backend,
-            batch=batch,
-            threads=threads,
-            on_progress=on_progress,
-        )
-    for result in results:
-        _show(result)
-        if result["figure"]:
-            console.print(f"reliability: {run / result['figure']}")
-    write_json(json_file, results)
+            results = evaluate(
+                run,
+                refs,
+                split=split,
+                clips=clips,
+                counts_as=parse_counts_as(counts_as or []),
+                figures=figures,
+                device=device,
+                backend=backend,
+                batch=batch,
+                threads=threads,
+                on_progress=on_progress,
+            )
+        for result in results if len(runs) == 1 else ():
+            _show(result)
+        for result in results:
+            if result["figure"]:
+                console.print(f"reliability: {run / result['figure']}")
+        every.append(results)
+    if len(runs) > 1:
+        _show_spreads(every)
+    write_json(json_file, [result for results in every for result in results])
+
+
+def _show_spreads(every: list[list[dict[str, Any]]]) -> None:
+    """For each store, what trainings with different seeds differ in."""
+    from trainers.seeds import COLUMNS, spreads, table
+
+    for results in zip(*every, strict=True):
+        first = results[0]
+        title = f"\n{len(results)} seeds on {first['store']}{first['selection']}, split {first['split']}, by clip"
+        show_table(title, COLUMNS, table(spreads(results), names_of()))
 
 
 def _show(result: Mapping[str, Any]) -> None:

@@ -267,6 +267,8 @@ def _show_spread(results: list[FitResult]) -> None:
         f"to {max(values):.3f}, each on the validation split of its own data",
         soft_wrap=True,
     )
+    runs = " ".join(shlex.quote(str(result.run)) for result in results)
+    console.print(f"their spread elsewhere: dfx eval {runs} --on STORE", soft_wrap=True)
 
 
 def _targets(config: TrainConfig) -> list[str]:

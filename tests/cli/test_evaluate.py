@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -69,3 +70,26 @@ def test_stored_predictions_are_scored_without_naming_a_store(tmp_path: Path) ->
     for text in ("run on lab, split test", "average precision", "temperature of a clip", "the store was not opened"):
         assert text in found.output
     assert len(list((path / "evaluations").glob("*-reliability.png"))) == 4
+
+
+def test_runs_that_differ_in_their_seed_show_their_spread(run: Path, shards: Path, tmp_path: Path) -> None:
+    shutil.copytree(run, tmp_path / "other")
+    found = CliRunner().invoke(app, [str(run), str(tmp_path / "other"), "--on", str(shards / "home"), *CPU])
+    assert found.exit_code == 0, found.output
+    assert "2 seeds on home, split test, by clip" in found.output
+    line = next(line for line in found.output.splitlines() if line.startswith("method: balanced accuracy"))
+    assert line.split()[4] == "0.000"  # the same weights twice
+    alone = CliRunner().invoke(app, [str(run), str(tmp_path / "other")])
+    assert "needs a store that all are evaluated on" in str(alone.exception)
+
+
+def test_a_method_that_counts_as_a_class_is_right_when_it_is_given_that_class(run: Path, shards: Path) -> None:
+    where = ["--on", str(shards / "away"), *CPU]
+    plain = CliRunner().invoke(app, [str(run), *where])
+    counted = CliRunner().invoke(app, [str(run), *where, "--counts-as", "FaceSwap=Deepfakes"])
+    assert counted.exit_code == 0, counted.output
+    assert "where FaceSwap counts as Deepfakes" in counted.output
+    assert "FaceSwap (unseen)" in plain.output
+    assert "(unseen)" not in counted.output
+    wrong = CliRunner().invoke(app, [str(run), *where, "--counts-as", "FaceSwap=Deepfake"])
+    assert "unknown class 'Deepfake'; did you mean Deepfakes" in str(wrong.exception)
