@@ -75,5 +75,5 @@ def test_the_help_shows_every_default() -> None:
     app = typer.Typer()
     app.command()(train)
     output = CliRunner().invoke(app, ["--help"], env={"COLUMNS": "160"}).output
-    for shown in ("(tf_efficientnetv2_b0)", "(imagenet)", "(balanced)", "(0.0003)", "(the model's own)"):
+    for shown in ("(tf_efficientnetv2_b0)", "(imagenet)", "(auto)", "(0.0003)", "(the model's own)"):
         assert shown in output

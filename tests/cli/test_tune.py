@@ -77,7 +77,7 @@ def test_without_ray_one_line_says_what_to_install(folder: Path) -> None:
     ended = subprocess.run([*command, *out], cwd=ROOT, capture_output=True, text=True, timeout=100)
     last = ended.stderr.splitlines()[-1]
     assert last.startswith("dataengine.errors.DfxError: a sweep runs on Ray")
-    assert "pip install 'ray[tune]' optuna" in last
+    assert "pip install 'ray[train,tune]' optuna" in last
 
 
 def test_without_a_store_to_train_on_the_command_says_how_to_get_one(tmp_path: Path) -> None:

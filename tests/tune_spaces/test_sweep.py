@@ -258,8 +258,8 @@ def test_unknown_names_are_said_before_anything_starts(shards: Path, tmp_path: P
     config = config_of(shards)
     with pytest.raises(DfxError, match="unknown model 'test_resnt'; did you mean test_resnet"):
         sweep(replace(config, models=("test_resnt",)), tmp_path / "sweep")
-    with pytest.raises(DfxError, match="unknown loss 'supcon'"):
-        sweep(replace(config, losses=("supcon",)), tmp_path / "sweep")
+    with pytest.raises(DfxError, match="unknown loss 'supcom'; did you mean supcon"):
+        sweep(replace(config, losses=("supcom",)), tmp_path / "sweep")
     with pytest.raises(DfxError, match="unknown search 'random'"):
         replace(config, search="random")  # type: ignore[arg-type]
     assert not (tmp_path / "sweep").exists()

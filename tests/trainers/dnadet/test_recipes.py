@@ -25,7 +25,7 @@ def test_a_recipe_has_the_authors_numbers(name: str, lr: float, step_size: int, 
         batch,
         epochs,
     )
-    assert (settings["gamma"], settings["weight_decay"], settings["patience"]) == (0.9, 0.0, 20)
+    assert (settings["step_gamma"], settings["weight_decay"], settings["patience"]) == (0.9, 0.0, 20)
     assert (settings["patches"], settings["patch_px"], settings["size"], settings["learnt_weights"]) == (
         16,
         64,

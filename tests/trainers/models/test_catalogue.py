@@ -115,8 +115,8 @@ def test_a_size_too_small_for_a_named_model_gives_the_least(name: str, least: in
         build(name, TWO, size=least - 1)
 
 
-@pytest.mark.parametrize("name", MODELS)
-def test_a_named_model_takes_images_that_are_only_divided_by_255(name: str) -> None:
+@pytest.mark.parametrize("name", [name for name in MODELS if name != "dna-det"])
+def test_a_model_of_the_study_takes_images_that_are_only_divided_by_255(name: str) -> None:
     spec = input_spec(name)
     assert (spec.size, spec.mean, spec.std) == (256, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
 

@@ -8,6 +8,7 @@ from dataclasses import fields, replace
 import pytest
 
 from dataengine.errors import DfxError, StoreError
+from dataengine.order import Balanced
 from dataengine.store import Store, select
 from trainers.config import TrainConfig
 from trainers.profile.measure import profile
@@ -87,7 +88,7 @@ def test_a_store_that_is_missing_is_a_store_error(whole_store: Store) -> None:
 
 def test_the_reader_reads_each_sample_of_the_first_batches_once(whole_store: Store) -> None:
     rows = select([str(whole_store.root)], split="train")
-    with Reader(rows, settings(whole_store), steps=2, threads=2) as reader:
+    with Reader(rows, settings(whole_store), Balanced(), steps=2, threads=2) as reader:
         assert reader.first() > 0
         assert reader.again() > 0
         assert 0 < len(reader.rows) <= 12
