@@ -1,6 +1,11 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,9 +15,11 @@ from typer.testing import CliRunner
 from cli.train import _targets, train
 from dataengine.errors import DfxError
 from tests.trainers.tiny_store import write_store
+from trainers.checkpoint import read_state
 from trainers.config import TrainConfig
 from trainers.run import open_run
 
+ROOT = Path(__file__).parents[2]
 SMALL = ["--model", "test_resnet", "--weights", "none", "--size", "32", "--epochs", "1", "--batch", "6"]
 SMALL += ["--threads", "1"]
 
@@ -77,3 +84,70 @@ def test_the_help_shows_every_default() -> None:
     output = CliRunner().invoke(app, ["--help"], env={"COLUMNS": "160"}).output
     for shown in ("(tf_efficientnetv2_b0)", "(imagenet)", "(auto)", "(0.0003)", "(the model's own)"):
         assert shown in output
+
+
+def test_a_training_that_is_terminated_saves_itself_and_goes_on(folder: Path) -> None:
+    program = "from cli.main import main; main()"
+    words = [sys.executable, "-c", program, "train", "attribution", "--data", "shards/tiny", *SMALL, "--name", "taken"]
+    words[words.index("--epochs") + 1] = "400"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    child = subprocess.Popen(words, cwd=folder, env=environment, stdout=subprocess.PIPE, text=True)
+    assert child.stdout is not None
+    while "epoch   2/400" not in child.stdout.readline():
+        assert child.poll() is None
+    child.send_signal(signal.SIGTERM)
+    output = " ".join(child.communicate(timeout=120)[0].split())
+    assert child.returncode == 143
+    assert "go on with: dfx train attribution --out runs/taken --resume" in output
+    said = re.search(r"stopped at step (\d+) of 1200, and saved in runs/taken", output)
+    assert said is not None
+    state = read_state(folder / "runs/taken/state.pt")
+    assert state["training"]["learner"]["step"] == int(said[1])
+    assert not (folder / "runs/taken/result.json").exists()
+
+
+def test_seeds_make_a_run_each_and_show_their_spread(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+    output = call("attribution", "--data", "shards/tiny", *SMALL, "--seeds", "2", "--seed", "3", "--name", "many")
+    assert [open_run(f"runs/many-s{seed}").train.seed for seed in (3, 4)] == [3, 4]
+    assert "2 seeds: balanced accuracy" in output
+    assert "dfx eval runs/many-s3 runs/many-s4 --on STORE" in output
+
+
+def test_a_published_method_brings_its_settings_and_what_is_given_wins(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    call("mesonet4", "--data", "shards/tiny", *SMALL[4:], "--name", "meso")
+    config = open_run("runs/meso").train
+    assert (config.task, config.model, config.loss, config.lr, config.optimizer) == (
+        "detection",
+        "mesonet4",
+        "mse",
+        1e-3,
+        "adam",
+    )
+    assert (config.epochs, config.size) == (1, 32)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["mesonet5"], "unknown task or method 'mesonet5'; did you mean mesonet4"),
+        (["detection", "--pretrain"], "--pretrain is of dna-det"),
+        (["detection", "--gpus", "0", "--workers", "2", "--device", "cpu"], "--device cpu names one device"),
+        (["detection", "--address", "head:6379"], "--address needs --gpus N"),
+        (["detection", "--gpus", "2", "--workers", "3"], "leave --workers 3 out"),
+        (["detection", "--seeds", "0"], "--seeds is 0; give at least 1"),
+        (["detection", "--track", "mlfow"], "did you mean mlflow"),
+        (["detection", "--from", "runs/nowhere"], "no weights at 'runs/nowhere'"),
+    ],
+)
+def test_what_cannot_work_is_one_line(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], told: str
+) -> None:
+    monkeypatch.chdir(folder)
+    small = SMALL[:2] + SMALL[4:]  # --from says which weights
+    with pytest.raises(DfxError, match=re.escape(told)):
+        call(*words, "--data", "shards/tiny", *small, "--name", "refused")
+    assert not Path("runs/refused/result.json").exists()
