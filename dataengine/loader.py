@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import operator
-import time
 import weakref
 from collections import Counter, deque
 from collections.abc import Generator, Iterator
-from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -18,21 +16,22 @@ from dataengine.augment import Augment, augment_preset
 from dataengine.backends import Decoded, Request, Setup, choose_backend, open_backend
 from dataengine.backends.cpu import Scratch, decode_sample
 from dataengine.backends.slices import usable_cpus
-from dataengine.batches import BadBudget, BadSample, BadSamples, Batch
-from dataengine.errors import DfxError, MediaError, StateError, StoreError
+from dataengine.batches import BadBudget, BadSamples, Batch
+from dataengine.errors import DfxError, MediaError, StoreError
 from dataengine.fetch import Shards
 from dataengine.normalise import Normalise
 from dataengine.order import Policy
 from dataengine.parts import Part, Parts, labels_of, shards_at_once
 from dataengine.replacement import Replacements
 from dataengine.store import Rows
+from dataengine.stream import Stream
 
 Ints = npt.NDArray[np.int64]
 
 STATE_FORMAT = 2
 
 
-class Loader:
+class Loader(Stream):
     """Streams `rows` as batches on a device: one rank's part of global batches of `batch` samples.
 
     Which sample stands where, and what is drawn for it, follow from (rows, policy, augmentation, seed, epoch,
@@ -42,8 +41,7 @@ class Loader:
     be read is replaced by another of its class, with that one's row. Evaluation hands out every sample once and pads
     the end; a sample that cannot be read has `valid` False. Both are listed in `bad`, up to `budget`.
 
-    Each `iter(loader)` runs through the rest of the current epoch and then moves on to the next one. Leaving it early
-    keeps the position: the next one goes on with the next sample. One runs at a time: a new one ends the last.
+    How it is iterated, left and taken up again: see `Stream`.
 
     Raises DfxError for settings that cannot work, and while iterating StoreError past the budget.
     """
@@ -77,6 +75,7 @@ class Loader:
         the policy may be spread over them. `threads` None: as many as this process may use CPUs. `dtype` uint8: not
         normalised; else `mean` and `std` (of [0, 1]) are taken off on the device. `prefetch`: batches that are worked
         on ahead."""
+        super().__init__()
         threads = usable_cpus() if threads is None else threads
         for name, value in (("size", size), ("prefetch", prefetch), ("threads", threads)):
             if value < 1:
@@ -95,8 +94,6 @@ class Loader:
             world_size=world_size,
             gathered=gathered,
         )
-        self._epoch = self._position = 0
-        self._complete = False  # the last batch of the epoch was handed out, here and not before a restore
         self._device = _device_of(device)
         chosen, self.backend_reason = choose_backend(backend, self._device)
         self._size = size
@@ -118,90 +115,19 @@ class Loader:
         self._normalise = Normalise(shape, mean=mean, std=std, dtype=dtype, device=self._device)
         self._bad = BadSamples(rows, budget or BadBudget())
         self._replacements = Replacements(self._labels, seed)
-        self._running: weakref.ref[Generator[Batch]] | None = None
-        self.wait_s = 0.0
-        """Seconds that `next` took in all: what the consumer waited for input."""
         self.fallbacks: Counter[str] = Counter()
         """Why batches went to the cpu path instead of the backend's own: reason -> batches."""
 
     @property
-    def backend(self) -> str:
+    def backend(self) -> str:  # type: ignore[override]
         """The name of the backend that decodes."""
         return self._backend.name
 
-    @property
-    def bad(self) -> list[BadSample]:
-        """The samples that could not be read so far, each once."""
-        return self._bad.found
-
-    def __len__(self) -> int:
-        """Batches in a whole epoch."""
-        return self._parts.batches(self._epoch)
-
-    def __iter__(self) -> Iterator[Batch]:
-        self._stop()
-        if self._complete:  # left after the last batch, as zip() does: the next epoch is due, not an empty rest
-            self._go_to(self._epoch + 1, 0)
-        stream = self._stream()
-        self._running = weakref.ref(stream)
-        return stream
-
-    def _stop(self) -> None:
-        running = self._running() if self._running else None
-        if running is not None:
-            running.close()
-        self._running = None
-
-    def set_epoch(self, epoch: int) -> None:
-        """Go to the start of `epoch`; where that is the current one, the position stays (it may just be restored)."""
-        if epoch != self._epoch:
-            self._go_to(operator.index(epoch), 0)
-
-    def _go_to(self, epoch: int, position: int) -> None:
-        self._stop()
-        self._epoch, self._position, self._complete = epoch, position, False
-
-    def close(self) -> None:
-        """End the stream and its threads, and let go of the shards."""
-        self._stop()
+    def _release(self) -> None:
         self._shards.close()  # first: a thread may be waiting for a download
         self._backend.close()
 
-    def __reduce__(self) -> Any:
-        raise TypeError("a Loader has threads and open files and cannot be pickled; send its settings and state_dict()")
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.close()
-
-    def state_dict(self) -> dict[str, Any]:
-        """Where the stream stands, as small JSON: the samples handed out count, not those worked on ahead. After an
-        epoch's last batch that is the start of the next one."""
-        epoch, position = (self._epoch + 1, 0) if self._complete else (self._epoch, self._position)
-        return {**self._stream_identity(), "epoch": epoch, "position": position}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on where `state` was taken. World size, rank, threads and backend may differ; for the same global batches
-        `batch` may not. Raises StateError, naming both sides, where the state is another stream's."""
-        for key, ours in self._stream_identity().items():
-            theirs = state.get(key)
-            if theirs != ours:
-                raise StateError(
-                    f"the saved state is another stream's: '{key}' is {theirs} there and {ours} here; "
-                    "make the loader as it was, or start anew without the state"
-                )
-        epoch, position = state.get("epoch"), state.get("position")
-        for name, value in (("epoch", epoch), ("position", position)):
-            if not isinstance(value, int) or value < 0:
-                raise StateError(f"the saved state's {name} is {value}; the state is damaged, start anew without it")
-        length = self._parts.length(int(state["epoch"]))
-        if state["position"] > length:
-            raise StateError(f"the saved state's position is {position} of {length}; start anew without it")
-        self._go_to(int(state["epoch"]), int(state["position"]))
-
-    def _stream_identity(self) -> dict[str, Any]:
+    def _identity(self) -> dict[str, Any]:
         return {
             "format": STATE_FORMAT,
             **self._rows.identity(),
@@ -210,9 +136,8 @@ class Loader:
             "seed": self._seed,
         }
 
-    def _stream(self) -> Generator[Batch]:
+    def _made(self) -> Generator[tuple[Part, Batch]]:
         handed_in: deque[Part] = deque()
-        stop = self._parts.stop(self._epoch)
 
         def requests() -> Iterator[Request]:
             for part in self._parts(self._epoch, self._position):
@@ -222,19 +147,11 @@ class Loader:
         self._shards.follow(rows for _, _, rows in self._parts.rows(self._epoch, self._position))
         results = self._backend.stream(requests())
         try:
-            while True:
-                began = time.perf_counter()
-                decoded = next(results, None)
-                if decoded is None:
-                    break
+            for decoded in results:
                 part = handed_in.popleft()
-                batch = self._finish(part, decoded)
-                self._position, self._complete = part.end, part.end >= stop
-                self.wait_s += time.perf_counter() - began
-                yield batch
+                yield part, self._finish(part, decoded)
         finally:
             results.close()
-        self._epoch, self._position, self._complete = self._epoch + 1, 0, False
 
     def _finish(self, part: Part, decoded: Decoded) -> Batch:
         if decoded.fallback:

@@ -12,6 +12,7 @@ import pyarrow as pa
 from dataengine.augment import augment_preset
 from dataengine.loader import Loader
 from dataengine.store import Rows, file_sha256, select
+from dataengine.stream import Stream
 from trainers import distributed
 from trainers.config import TrainConfig
 from trainers.predict import predict_rows, prediction_path, unreadable, write_predictions
@@ -25,10 +26,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from trainers.dnadet.pretrain import PretrainStream
     from trainers.models.classifier import Classifier, InputSpec
-
-    Stream = Loader | PretrainStream
 
 
 class Problem(Protocol):

@@ -8,13 +8,11 @@ from __future__ import annotations
 import hashlib
 import operator
 import threading
-import time
 import weakref
 from collections import deque
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 import cv2
 import numpy as np
@@ -26,13 +24,14 @@ from dataengine.augment import augment_preset
 from dataengine.backends import Request
 from dataengine.backends.cpu import Scratch, decode_image
 from dataengine.backends.slices import SlicePool, usable_cpus
-from dataengine.batches import BadBudget, BadSample, BadSamples, Batch
-from dataengine.errors import DfxError, MediaError, StateError, StoreError
+from dataengine.batches import BadBudget, BadSamples, Batch
+from dataengine.errors import DfxError, MediaError, StoreError
 from dataengine.fetch import Shards
 from dataengine.order import Policy, text_hash
 from dataengine.parts import Part, Parts, shards_at_once
 from dataengine.replacement import Replacements
 from dataengine.store import Rows
+from dataengine.stream import Stream
 from trainers.dnadet.choices import CROP_PX, Choices, choose, crop
 from trainers.dnadet.transforms import TRANSFORMS, Pixels, apply
 from trainers.models.dnadet import MEAN, SIZE_PX, STD
@@ -42,7 +41,7 @@ Ints = npt.NDArray[np.int64]
 STATE_FORMAT = 1
 
 
-class PretrainStream:
+class PretrainStream(Stream):
     """Streams `rows` as `Loader` does; labels are the transformation, an index into TRANSFORMS.
 
     Pictures are cropped and transformed at CROP_PX on the CPU, enlarged (bicubic, as PIL does it) to `size` and
@@ -72,6 +71,7 @@ class PretrainStream:
         budget: BadBudget | None = None,
     ) -> None:
         """As for `Loader`. Raises DfxError for settings that cannot work."""
+        super().__init__()
         threads = usable_cpus() if threads is None else threads
         for name, value in (("size", size), ("prefetch", prefetch), ("threads", threads)):
             if value < 1:
@@ -99,71 +99,14 @@ class PretrainStream:
         self._local = threading.local()
         self._bad = BadSamples(rows, budget or BadBudget())
         self._replacements = Replacements(np.zeros(len(rows), dtype=np.int64), self._seed)
-        self._epoch = self._position = 0
-        self._complete = False  # the last batch of the epoch was handed out, here and not before a restore
-        self._running: weakref.ref[Generator[Batch]] | None = None
-        self.wait_s = 0.0
-        """Seconds that `next` took in all: what the consumer waited for input."""
         cv2.setNumThreads(1)  # else each of our threads would start OpenCV's own for one small image
 
     backend = "cpu"
     backend_reason = "transformations are executed by OpenCV and libjpeg-turbo"
 
-    @property
-    def bad(self) -> list[BadSample]:
-        """The samples that could not be read so far, each once."""
-        return self._bad.found
-
-    def __len__(self) -> int:
-        """Batches in a whole epoch."""
-        return self._parts.batches(self._epoch)
-
-    def __iter__(self) -> Iterator[Batch]:
-        self._stop()
-        if self._complete:  # left after the last batch, as zip() does: the next epoch is due, not an empty rest
-            self._go_to(self._epoch + 1, 0)
-        stream = self._stream()
-        self._running = weakref.ref(stream)
-        return stream
-
-    def set_epoch(self, epoch: int) -> None:
-        """Go to the start of `epoch`; where that is the current one, the position stays (it may just be restored)."""
-        if epoch != self._epoch:
-            self._go_to(operator.index(epoch), 0)
-
-    def close(self) -> None:
-        """End the stream and its threads, and let go of the shards."""
-        self._stop()
+    def _release(self) -> None:
         self._shards.close()
         self._pool.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.close()
-
-    def state_dict(self) -> dict[str, Any]:
-        """Where the stream stands, as small JSON; after an epoch's last batch the start of the next one."""
-        epoch, position = (self._epoch + 1, 0) if self._complete else (self._epoch, self._position)
-        return {**self._identity(), "epoch": epoch, "position": position}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on where `state` was taken; world size, rank and threads may differ. Raises StateError, naming both
-        sides, where the state is another stream's."""
-        for key, ours in self._identity().items():
-            if (theirs := state.get(key)) != ours:
-                raise StateError(
-                    f"the saved state is another stream's: '{key}' is {theirs} there and {ours} here; "
-                    "make the stream as it was, or start anew without the state"
-                )
-        epoch, position = state.get("epoch"), state.get("position")
-        for name, value in (("epoch", epoch), ("position", position)):
-            if not isinstance(value, int) or value < 0:
-                raise StateError(f"the saved state's {name} is {value}; the state is damaged, start anew without it")
-        if (length := self._parts.length(int(state["epoch"]))) < int(state["position"]):
-            raise StateError(f"the saved state's position is {position} of {length}; start anew without it")
-        self._go_to(int(state["epoch"]), int(state["position"]))
 
     def _identity(self) -> dict[str, Any]:
         classes = hashlib.sha256("\n".join(map(str, TRANSFORMS)).encode()).hexdigest()
@@ -175,19 +118,8 @@ class PretrainStream:
             "seed": self._seed,
         }
 
-    def _stop(self) -> None:
-        running = self._running() if self._running else None
-        if running is not None:
-            running.close()
-        self._running = None
-
-    def _go_to(self, epoch: int, position: int) -> None:
-        self._stop()
-        self._epoch, self._position, self._complete = epoch, position, False
-
-    def _stream(self) -> Generator[Batch]:
+    def _made(self) -> Generator[tuple[Part, Batch]]:
         handed_in: deque[Part] = deque()
-        stop = self._parts.stop(self._epoch)
 
         def requests() -> Iterator[Request]:
             for part in self._parts(self._epoch, self._position):
@@ -201,19 +133,11 @@ class PretrainStream:
         self._shards.follow(rows for _, _, rows in self._parts.rows(self._epoch, self._position))
         results = self._pool.ahead(requests(), prepare, self._work)
         try:
-            while True:
-                began = time.perf_counter()
-                if (done := next(results, None)) is None:
-                    break
-                _, target, failures = done
+            for _, target, failures in results:
                 part = handed_in.popleft()
-                batch = self._finish(part, target, [failure for found in failures for failure in found])
-                self._position, self._complete = part.end, part.end >= stop
-                self.wait_s += time.perf_counter() - began
-                yield batch
+                yield part, self._finish(part, target, [failure for found in failures for failure in found])
         finally:
             results.close()
-        self._epoch, self._position, self._complete = self._epoch + 1, 0, False
 
     def _choose(self, epoch: int, positions: Ints, rows: Ints) -> Choices:
         widths, heights = self._widths[rows], self._heights[rows]
