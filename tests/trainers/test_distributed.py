@@ -95,6 +95,27 @@ def test_all_processes_stop_where_one_is_told_to_and_go_on(two: Path) -> None:
     assert [line["step"] for line in run.metrics()] == [4 * epoch for epoch in range(1, 10)]
 
 
+def run_rank_on_gpu(rank: int, world: int, store: Path, folder: Path) -> None:
+    """Both processes share the first GPU, which gloo allows."""
+    dist.init_process_group("gloo", init_method=f"file://{folder / 'meeting'}", rank=rank, world_size=world)
+    fit(replace(settings(store), model="test_resnet", device="cuda", amp="off"), folder / "two")
+    dist.destroy_process_group()
+
+
+@pytest.mark.gpu
+def test_on_a_gpu_batch_norm_is_that_of_the_whole_batch(store: Path, tmp_path: Path) -> None:
+    spawn = multiprocessing.get_context("spawn")
+    processes = [spawn.Process(target=run_rank_on_gpu, args=(rank, 2, store, tmp_path)) for rank in range(2)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(240)
+    assert [process.exitcode for process in processes] == [0, 0]
+    fit(replace(settings(store), model="test_resnet", device="cuda", amp="off"), tmp_path / "one")
+    one, other = (load_file(tmp_path / name / "model.safetensors") for name in ("one", "two"))
+    assert max(float((one[key].float() - other[key].float()).abs().max()) for key in one) < 1e-3
+
+
 def test_alone_a_process_is_all_there_is() -> None:
     assert (distributed.rank(), distributed.world_size()) == (0, 1)
     assert distributed.gathered({"a": 1}) == [{"a": 1}]
