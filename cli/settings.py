@@ -53,7 +53,11 @@ SETTINGS: dict[str, Setting] = {
         "classifier of a run of other classes.",
     ),
     "size": Setting(MODEL, "Side of the input in pixels.", unset="the model's own"),
-    "frozen": Setting(MODEL, f"{any_of(FROZEN)}: what does not learn; backbone is a linear probe."),
+    "frozen": Setting(
+        MODEL,
+        f"{any_of(FROZEN)}: what does not learn. backbone: a linear probe. transfer: all but the last layers "
+        "(docs/transfer.md).",
+    ),
     "loss": Setting(
         LOSS,
         f"{any_of(CLASSIFICATION)}, a term on the embedding, or both, as ce+supcon. Terms: {', '.join(TERMS)} "
@@ -95,17 +99,19 @@ SETTINGS: dict[str, Setting] = {
 }
 
 
-def with_settings(*names: str, panels: bool = True) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def with_settings(
+    *names: str, panels: bool = True, unset: str | None = None
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Give a command the options of these settings (all, if none is named): it gets those that were given as `given`.
 
-    A setting that was not given is not in it, so that the command can tell.
+    A setting that was not given is not in it, so that the command can tell. `unset` is shown for every default.
     """
     chosen = names or tuple(SETTINGS)
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         own = inspect.signature(command)
         hints = get_type_hints(command, include_extras=True)
-        options = [_option(name, panels=panels) for name in chosen]
+        options = [_option(name, panels=panels, unset=unset) for name in chosen]
 
         def called(**values: Any) -> None:
             given = {name: value for name in chosen if (value := values.pop(name)) is not None}
@@ -128,9 +134,9 @@ _FIELDS = {field.name: field for field in fields(TrainConfig)}
 _TYPES = get_type_hints(TrainConfig)
 
 
-def _option(name: str, *, panels: bool) -> inspect.Parameter:
+def _option(name: str, *, panels: bool, unset: str | None) -> inspect.Parameter:
     setting, flag = SETTINGS[name], f"--{name.replace('_', '-')}"
-    shown = setting.unset or str(_FIELDS[name].default)
+    shown = unset or setting.unset or str(_FIELDS[name].default)
     declared = [f"{flag}/--no-{flag[2:]}"] if _TYPES[name] is bool else [flag]
     panel = setting.panel if panels else None
     option = typer.Option(*declared, help=setting.text, show_default=shown, rich_help_panel=panel)

@@ -146,11 +146,11 @@ def train(
     results = []
     for seed in range(config.seed, config.seed + seeds):
         folder = run if seeds == 1 else run.with_name(f"{run.name.removesuffix(f'-s{config.seed}')}-s{seed}")
-        results.append(_train(replace(config, seed=seed), folder, machine, resume=resume))
-        _show(config, results[-1])
+        results.append(run_training(replace(config, seed=seed), folder, machine, resume=resume))
+        show_result(config, results[-1])
     if seeds > 1:
         _show_spread(results)
-    write_json(json_file, _payload(results[0]) if seeds == 1 else [_payload(result) for result in results])
+    write_json(json_file, payload(results[0]) if seeds == 1 else [payload(result) for result in results])
 
 
 def _settings_of(task: str, given: dict[str, Any], run: Path | None, *, resume: bool) -> tuple[TrainConfig, Path]:
@@ -173,7 +173,8 @@ def _settings_of(task: str, given: dict[str, Any], run: Path | None, *, resume: 
     return config, run
 
 
-def _train(config: TrainConfig, run: Path, machine: Machine, *, resume: bool) -> FitResult:
+def run_training(config: TrainConfig, run: Path, machine: Machine, *, resume: bool) -> FitResult:
+    """Train with a bar, a line an epoch, and how to go on where it is stopped."""
     with progress("training") as advance:
         advance(0, note="preparing")
         from trainers.fit import StoppedEarlyError, fit
@@ -241,7 +242,8 @@ def _terminated() -> Iterator[Any]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _show(config: TrainConfig, result: FitResult) -> None:
+def show_result(config: TrainConfig, result: FitResult) -> None:
+    """What a training came to, and what to do next."""
     best, pretrained = result.best, config.task == TRANSFORMATION
     console.print(
         f"best epoch {best.epoch + 1} of {len(result.epochs)}: balanced accuracy {best.val_balanced_accuracy:.3f} "
@@ -275,7 +277,7 @@ def _targets(config: TrainConfig) -> list[str]:
     """The stores trained on, and those that lie beside them: what the run is worth being evaluated on."""
     from dataengine.store import DATASET_FILE, open_store, parse_ref
 
-    sources = [parse_ref(text).path for text in config.data]
+    sources = [parse_ref(text).path for text in config.sources]
     beside = sorted(str(file.parent) for path in sources for file in Path(path).parent.glob(f"*/{DATASET_FILE}"))
     found: dict[str, str] = {}
     for path in (*sources, *beside):
@@ -284,7 +286,8 @@ def _targets(config: TrainConfig) -> list[str]:
     return list(found.values())
 
 
-def _payload(result: FitResult) -> dict[str, Any]:
+def payload(result: FitResult) -> dict[str, Any]:
+    """What a training came to, as JSON values."""
     return {
         "run": str(result.run),
         "metric": result.metric,

@@ -19,7 +19,7 @@ AMP = ("auto", "off", "bf16", "fp16")
 BACKENDS = ("auto", "cpu", "dali")
 OPTIMIZERS = ("adamw", "adam", "sgd")
 SCHEDULES = ("cosine", "step", "constant")
-FROZEN = ("none", "backbone")
+FROZEN = ("none", "backbone", "transfer", "transfer-moving")
 
 MACHINE = ("device", "backend", "threads", "compile")
 """Settings that say where a training runs, not what it is: a resumed run may change them."""
@@ -31,6 +31,10 @@ class TrainConfig:
 
     data: tuple[str, ...]
     """Store references without a split: `train` is learnt from, `val` selects the epoch."""
+    mix: tuple[str, ...] = ()
+    """Stores of new data whose batches alternate with those of `data`; both are validated on. See `trainers.sides`."""
+    samples: int | None = None
+    """With `mix`: frames of each of the two sides, half real and half fake."""
     task: str = "attribution"
     """One of TASKS, or TRANSFORMATION: pre-training."""
     model: str = "tf_efficientnetv2_b0"
@@ -40,7 +44,9 @@ class TrainConfig:
     """`imagenet` (timm's own, fetched on first use: far fewer epochs are needed), `none`, a run or a file, or
     `backbone:RUN`: all but the classifier of a run that may have had other classes."""
     frozen: str = "none"
-    """`backbone`: only the classifier learns, a linear probe; batch-norm statistics stay too."""
+    """`backbone`: only the classifier learns, a linear probe. `transfer`: only the model's last layers learn
+    (`Classifier.transfer_layers`). Batch-norm statistics of what is frozen stay too, but with `transfer-moving` they go
+    on counting, as they did where the study of detectors' generalisability froze layers."""
 
     loss: str = "ce"
     """A classification term, an embedding term, or both: see `trainers.losses.spec`."""
@@ -130,7 +136,8 @@ class TrainConfig:
             object.__setattr__(self, "augment", str(Path(self.augment).absolute()))
         if not self.data:
             raise DfxError("no store to train on; give at least one, such as --data shards/ff++")
-        for text in self.data:
+        object.__setattr__(self, "mix", tuple(self.mix))
+        for text in self.sources:
             if "@split=" in text:
                 raise DfxError(f"'{text}' selects a split; leave it out: training learns from train and selects on val")
         _one_of("task", self.task, (*TASKS, TRANSFORMATION))
@@ -144,10 +151,11 @@ class TrainConfig:
         if self.patches is None and term is not None and term.patches:
             object.__setattr__(self, "patches", 16)
         self._check_order()
+        self._check_mix()
 
     def _check_numbers(self) -> None:
         whole = ("epochs", "batch", "accumulate", "size", "frames_per_clip", "patience", "threads", "step_size")
-        for name in (*whole, "patches", "patch_px"):
+        for name in (*whole, "patches", "patch_px", "samples"):
             value = getattr(self, name)
             if value is not None and (not isinstance(value, int) or value < 1):
                 raise DfxError(f"{name} is {value}; give a whole number of at least 1")
@@ -173,9 +181,24 @@ class TrainConfig:
         if self.frozen == "backbone" and self.loss_spec.classification is None:
             raise DfxError(f"with a frozen backbone '{self.loss}' trains nothing that is kept; use --loss ce")
 
+    def _check_mix(self) -> None:
+        if bool(self.mix) != (self.samples is not None):
+            raise DfxError("mix and samples go together: stores of new data, and how many frames of each side")
+        if self.mix and self.task not in TASKS:
+            raise DfxError(f"a mix of stores is for {' and '.join(TASKS)}, not for {self.task}; leave it out")
+        if self.samples is not None and self.samples < self.batch:
+            raise DfxError(f"samples is {self.samples}, less than a batch of {self.batch}; raise it or lower --batch")
+        if twice := sorted(set(self.data) & set(self.mix)):
+            raise DfxError(f"'{twice[0]}' is on both sides of the mix; give it on one")
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """All stores that it learns from."""
+        return self.data + self.mix
+
     def as_dict(self) -> dict[str, Any]:
         """The settings as JSON values."""
-        return {**asdict(self), "data": list(self.data)}
+        return {**asdict(self), "data": list(self.data), "mix": list(self.mix)}
 
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> TrainConfig:

@@ -18,6 +18,11 @@ from trainers.models.catalogue import Classifier
 from trainers.optimise import amp_dtype, learning_rate, optimizer_of
 from trainers.step import Step, draw_corners
 
+TRANSFERS = ("transfer", "transfer-moving")
+"""Values of `frozen` with which the last layers learn."""
+
+BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
+
 
 class Learner:
     """One process's part of what learns. Weights are the same in all of them after every update."""
@@ -35,6 +40,9 @@ class Learner:
         self._config, self._device = config, device
         if config.frozen == "backbone":
             model.network.requires_grad_(False)
+        elif config.frozen in TRANSFERS:
+            for name, parameter in model.named_parameters():
+                parameter.requires_grad_(name.startswith(model.transfer_layers))
         if config.loss_spec.classification is None:  # no term reaches the classifier: class prototypes will be it
             model.head.requires_grad_(False)
         amp = amp_dtype(config.amp, device)
@@ -53,10 +61,17 @@ class Learner:
         return self._ema.module if self._ema is not None else self.model  # type: ignore[return-value]
 
     def to_train(self) -> None:
-        """Put the model into training mode; a frozen backbone stays out of it, or batch norm would go on counting."""
+        """Put the model into training mode; a frozen backbone stays out of it, or batch norm would go on counting.
+
+        So do the batch norms of what `transfer` freezes; its dropouts go on, as those before layers that learn must.
+        """
         self.model.train()
         if self._config.frozen == "backbone":
             self.model.network.eval()
+        elif self._config.frozen == "transfer":
+            for name, module in self.model.named_modules():
+                if isinstance(module, BATCH_NORMS) and not f"{name}.".startswith(self.model.transfer_layers):
+                    module.eval()
 
     def lr(self, step: int) -> float:
         """The learning rate of a step, counted from 0."""

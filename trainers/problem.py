@@ -10,15 +10,16 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from dataengine.augment import augment_preset
-from dataengine.loader import Loader
-from dataengine.store import Rows, file_sha256, select
+from dataengine.store import Rows, file_sha256
 from dataengine.stream import Stream
 from trainers import distributed
+from trainers.alternating import Alternating
 from trainers.config import TrainConfig
 from trainers.predict import predict_rows, prediction_path, unreadable, write_predictions
 from trainers.prototypes import class_prototypes, classify_by, write_prototypes
 from trainers.run import WEIGHTS_FILE
-from trainers.stream import needs_said, train_loader
+from trainers.sides import rows_of
+from trainers.stream import needs_said, train_stream
 from trainers.taxonomy import Taxonomy, check_validation, taxonomy_of
 from trainers.validation import Validation, validate
 
@@ -43,7 +44,7 @@ class Problem(Protocol):
     def labels(self) -> npt.NDArray[np.int64]:
         """The class of every training row, for class weights: int64 (len(train),)."""
 
-    def stream(self) -> Stream:
+    def stream(self) -> Stream | Alternating:
         """What is learnt from."""
 
     def validate(self, model: Classifier, spec: InputSpec, device: torch.device) -> Validation:
@@ -60,8 +61,8 @@ class Methods:
     def __init__(self, config: TrainConfig, *, validated: bool = True) -> None:
         """Raises DfxError for stores and splits that cannot train or, where it shall be `validated`, select a model."""
         self._config = config
-        self.train = select(config.data, split="train")
-        self.val = select(config.data, split="val") if validated else self.train
+        self.train = rows_of(config, "train")
+        self.val = rows_of(config, "val") if validated else self.train
         self.taxonomy = taxonomy_of(config.task, self.train)
         if validated:
             check_validation(self.taxonomy, self.val)
@@ -72,9 +73,9 @@ class Methods:
         """See `Problem`."""
         return self.taxonomy.labels(self.train)
 
-    def stream(self) -> Loader:
+    def stream(self) -> Stream | Alternating:
         """See `Problem`."""
-        return train_loader(self._config, self.taxonomy, self.train, augment_preset(self._config.augment))
+        return train_stream(self._config, self.taxonomy, self.train, augment_preset(self._config.augment))
 
     def validate(self, model: Classifier, spec: InputSpec, device: torch.device) -> Validation:
         """See `Problem`. Without a classification term the classifier is set to the class prototypes first."""

@@ -174,7 +174,7 @@ def describe(config: TrainConfig, taxonomy: Taxonomy, train: Rows, val: Rows, mo
             "num_train": int((train.column("store") == i).sum()),
             "num_val": int((val.column("store") == i).sum()),
         }
-        for i, (text, store) in enumerate(zip(config.data, train.stores, strict=True))
+        for i, (text, store) in enumerate(zip(config.sources, train.stores, strict=True))
     ]
     return {
         "format": FORMAT,

@@ -9,19 +9,37 @@ from dataengine.errors import DfxError
 from dataengine.loader import Loader
 from dataengine.order import Balanced, Groups, Policy
 from dataengine.store import Rows
+from trainers.alternating import Alternating
 from trainers.config import TrainConfig
 from trainers.models.catalogue import input_spec
 from trainers.predict import pick_device
+from trainers.sides import parts_of
 from trainers.taxonomy import Taxonomy
 
 MAX_PER_CLASS = 8
 """Samples of a class in a group that `auto` asks for at most: more are fewer classes, and partners are plenty."""
 
+SIDES_APART = 2**32
+"""What the seeds of two alternating streams differ by: more than the seeds of two trainings can."""
 
-def train_loader(config: TrainConfig, taxonomy: Taxonomy, rows: Rows, augment: Augment) -> Loader:
-    """The stream that a training learns from, augmented by `augment`; losses on views have it drawn twice.
 
-    Rank and world size are those of the process.
+def train_stream(config: TrainConfig, taxonomy: Taxonomy, rows: Rows, augment: Augment) -> Loader | Alternating:
+    """The stream that a training learns from: `train_loader`'s, or with a `mix` those of its two sides in turns."""
+    if not config.mix:
+        return train_loader(config, taxonomy, rows, augment)
+    own, new = (
+        train_loader(config, taxonomy, part, augment, seed=config.seed + i * SIDES_APART)
+        for i, part in enumerate(parts_of(config, rows))
+    )
+    return Alternating((own, new))
+
+
+def train_loader(
+    config: TrainConfig, taxonomy: Taxonomy, rows: Rows, augment: Augment, *, seed: int | None = None
+) -> Loader:
+    """The rows as a training streams them, augmented by `augment`; losses on views have it drawn twice.
+
+    `seed` None: the training's. Rank and world size are those of the process.
     """
     spec = input_spec(config.model, config.size)
     term = config.loss_spec.term
@@ -39,7 +57,7 @@ def train_loader(config: TrainConfig, taxonomy: Taxonomy, rows: Rows, augment: A
         policy=policy_of(config, taxonomy),
         augment=augment,
         size=spec.size,
-        seed=config.seed,
+        seed=config.seed if seed is None else seed,
         gathered=term is not None,
         device=pick_device(config.device),
         backend=config.backend,

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ from trainers.config import TrainConfig
 
 def test_settings_survive_json() -> None:
     config = TrainConfig(data=("a@method=real,x", "b"), loss="ce+supcon", frames_per_clip=8, lr=1e-4, size=96)
-    assert TrainConfig.of(json.loads(json.dumps(config.as_dict()))) == config
+    for one in (config, replace(config, mix=("c",), samples=100)):
+        assert TrainConfig.of(json.loads(json.dumps(one.as_dict()))) == one
 
 
 def test_an_unknown_setting_is_named_with_the_nearest() -> None:
@@ -48,6 +50,12 @@ def test_an_unknown_setting_is_named_with_the_nearest() -> None:
         ({"schedule": "cosin"}, "did you mean cosine"),
         ({"frozen": "backbones"}, "did you mean backbone"),
         ({"loss": "supcon", "frozen": "backbone"}, "trains nothing that is kept"),
+        ({"mix": ("b",)}, "mix and samples go together"),
+        ({"samples": 64}, "mix and samples go together"),
+        ({"mix": ("b",), "samples": 63}, "samples is 63, less than a batch of 64"),
+        ({"mix": ("a",), "samples": 64}, "'a' is on both sides of the mix"),
+        ({"mix": ("b@split=val",), "samples": 64}, "selects a split"),
+        ({"mix": ("b",), "samples": 64, "task": "transformation"}, "not for transformation; leave it out"),
         ({"loss": "ce", "temperature": 0.1}, "temperature is of a loss on the embedding"),
     ],
 )
