@@ -16,6 +16,7 @@ from cli import (
     doctor,
     evaluate,
     export,
+    fewshot,
     import_,
     info,
     openset,
@@ -27,6 +28,7 @@ from cli import (
     sample,
     shard,
     train,
+    transfer,
     tune,
 )
 from cli.console import console, errors
@@ -60,6 +62,8 @@ app.command("shard", short_help="Convert a dataset into a store.")(shard.shard)
 app.command("info", short_help="What a store holds.")(info.info)
 app.command("preview", short_help="What an augmentation does, as a picture.")(preview.preview)
 app.command("train", short_help="Train a model on stores.")(train.train)
+app.command("transfer", short_help="Train a run on with new data beside its own.")(transfer.transfer)
+app.command("fewshot", short_help="What a run's embeddings make of new methods with few clips each.")(fewshot.fewshot)
 app.command("eval", short_help="Score a run on stores.")(evaluate.evaluate_runs)
 app.command("compare", short_help="Whether one run is better than another on the same samples.")(compare.compare)
 app.command("degradation", short_help="What runs lose on datasets that they have not seen.")(degradation.degradation)

@@ -49,10 +49,11 @@ def spreads(results: Sequence[Mapping[str, Any]], *, level: str = "clip") -> tup
                     f"{results[0]['run']} and {result['run']} are no repetitions: their {name} is "
                     f"{results[0][name]} and {result[name]}; give runs that differ in their seed alone"
                 )
-    return tuple(_spread(metric, results, level) for metric in metrics_of(results[0]["task"]))
+    return tuple(spread(metric, results, level) for metric in metrics_of(results[0]["task"]))
 
 
-def _spread(metric: str, results: Sequence[Mapping[str, Any]], level: str) -> Spread:
+def spread(metric: str, results: Sequence[Mapping[str, Any]], level: str) -> Spread:
+    """One metric over results that hold `[level][metric]` and `["intervals"][level][metric]`."""
     values = [result[level][metric] for result in results]
     if any(value is None for value in values):
         return Spread(metric=metric, values=(), mean=None, std=None, least=None, most=None, interval=None)
