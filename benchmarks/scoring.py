@@ -28,7 +28,7 @@ from rich.console import Console
 from rich.table import Table
 
 from dataengine.throughput import machine
-from trainers.assess import assess, levels_of
+from trainers.evaluation.assess import assess, levels_of
 from trainers.metrics import score
 from trainers.taxonomy import Taxonomy
 

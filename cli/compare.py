@@ -25,8 +25,8 @@ def compare(
     Both are scored on the same bootstrap draws of identity groups. "not better" is the share of draws in which A is not
     better than B. Reads stored predictions; neither weights nor the store are needed.
     """
-    from trainers.bootstrap import MIN_GROUPS
-    from trainers.compare import compare_runs
+    from trainers.evaluation.bootstrap import MIN_GROUPS
+    from trainers.evaluation.compare import compare_runs
 
     result = compare_runs(run_a, run_b, on, split=split, clips=clips)
     where = f"{result['store']}{result['selection']}, split {result['split']}"

@@ -70,7 +70,7 @@ def degradation(
     groups, which stores that share groups draw together.
     """
     from trainers.degradation.runs import degradations
-    from trainers.predicted import Computing
+    from trainers.evaluation.predicted import Computing
 
     with following() as on_progress:
         results = degradations(
@@ -96,7 +96,7 @@ def degradation(
 
 
 def _show(results: Sequence[Mapping[str, Any]], name: str) -> None:
-    from trainers.bootstrap import MIN_GROUPS
+    from trainers.evaluation.bootstrap import MIN_GROUPS
 
     sets = results[0]["sets"]
     columns = ["", *(f"{one['name']} ({one['role']})" for one in sets)]

@@ -85,7 +85,7 @@ def evaluate_runs(
     are gone.
     """
     from trainers.dnadet.protocols import parse_counts_as
-    from trainers.evaluate import evaluate
+    from trainers.evaluation.evaluate import evaluate
 
     if len(runs) > 1 and not on:
         raise DfxError("the spread over several runs needs a store that all are evaluated on; name it with --on STORE")
@@ -127,7 +127,7 @@ def evaluate_runs(
 
 def _show_spreads(every: list[list[dict[str, Any]]]) -> None:
     """For each store, what trainings with different seeds differ in."""
-    from trainers.seeds import COLUMNS, spreads, table
+    from trainers.evaluation.seeds import COLUMNS, spreads, table
 
     for results in zip(*every, strict=True):
         first = results[0]
@@ -185,7 +185,7 @@ def _value(value: float | None, interval: tuple[float, float] | None) -> tuple[s
 
 def _remarks(result: Mapping[str, Any]) -> list[str]:
     """What a reader must know to read the numbers right."""
-    from trainers.bootstrap import MIN_GROUPS
+    from trainers.evaluation.bootstrap import MIN_GROUPS
 
     remarks = []
     if result["unseen"]:

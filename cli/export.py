@@ -25,8 +25,8 @@ def export(
     The file names its classes and what its images have to be. Before it is written, its probabilities are compared with
     the run's own on noise and on images of the validation split; one that differs is refused.
     """
-    from trainers.export import INPUT, OUTPUT, SUFFIX, facts
-    from trainers.export import export as export_run
+    from trainers.inference.export import INPUT, OUTPUT, SUFFIX, facts
+    from trainers.inference.export import export as export_run
     from trainers.run import open_run
 
     opened = open_run(run)

@@ -56,8 +56,8 @@ def fewshot(
     Three classifiers: a linear probe, the nearest prototype, the nearest neighbours. Each cell is the mean over the
     draws and their standard deviation; below it the 95 % bootstrap interval over identity groups of one draw.
     """
+    from trainers.evaluation.predicted import Computing
     from trainers.fewshot.measure import fewshot as measure
-    from trainers.predicted import Computing
     from trainers.run import open_run
 
     numbers = _numbers(shots)
@@ -91,7 +91,7 @@ def _numbers(text: str) -> list[int]:
 
 
 def _show(result: Mapping[str, Any]) -> None:
-    from trainers.bootstrap import MIN_GROUPS
+    from trainers.evaluation.bootstrap import MIN_GROUPS
     from trainers.fewshot.figure import NAMES as PROBES
 
     metrics, names = list(result["results"][0]["metrics"]), names_of()

@@ -51,9 +51,9 @@ def openset(
     answered "unknown" accepts 95 % of the source's validation clips, sees no target, and is written to
     RUN/openset.json.
     """
+    from trainers.evaluation.predicted import Computing
     from trainers.openset.assess import THRESHOLD_FILE
     from trainers.openset.assess import openset as assess
-    from trainers.predicted import Computing
 
     computing = Computing(device=device, backend=backend, batch=batch, threads=threads)
     with following() as on_progress:
@@ -88,7 +88,7 @@ def _show(results: Sequence[Mapping[str, Any]], level: str) -> None:
 
 
 def _remarks(result: Mapping[str, Any]) -> list[str]:
-    from trainers.bootstrap import MIN_GROUPS
+    from trainers.evaluation.bootstrap import MIN_GROUPS
 
     name, known, unknown = f"{result['store']}{result['selection']}", result["known"], result["unknown"]
     of = _methods(known, "known")

@@ -15,8 +15,8 @@ from cli.console import JsonOption, console, write_json
 from dataengine.errors import DfxError
 
 if TYPE_CHECKING:
-    from trainers.listing import Listing, MediaFile
-    from trainers.media import FileAnswer
+    from trainers.inference.listing import Listing, MediaFile
+    from trainers.inference.media import FileAnswer
     from trainers.taxonomy import Taxonomy
 
 _LINE = 79  # columns of a line at most
@@ -58,9 +58,9 @@ def predict(
     encoded as the run's training images were. A video's probabilities are the mean over its frames. Files that cannot
     be read are named, the rest goes on, and the exit code is 1.
     """
-    from trainers.answer import rejection_of
-    from trainers.listing import find_media
-    from trainers.media import Predictor, extraction_of
+    from trainers.inference.answer import rejection_of
+    from trainers.inference.listing import find_media
+    from trainers.inference.media import Predictor, extraction_of
     from trainers.run import open_run
 
     opened = open_run(run)
@@ -118,7 +118,7 @@ def _timeline_names(files: tuple[MediaFile, ...]) -> dict[MediaFile, Path]:
 def _claim(folder: Path, run: str) -> None:
     """Make the folder, or see that it holds timelines of this run, which may then be replaced."""
     from trainers.checkpoint import write_json as write_whole_json
-    from trainers.listing import TIMELINES_FILE
+    from trainers.inference.listing import TIMELINES_FILE
 
     marker = folder / TIMELINES_FILE
     if folder.exists() and not folder.is_dir():
@@ -135,7 +135,7 @@ def _claim(folder: Path, run: str) -> None:
 
 def _write_timeline(found: FileAnswer, taxonomy: Taxonomy, at: Path, run: str) -> str:
     from trainers.checkpoint import write_json as write_whole_json
-    from trainers.timeline import draw_timeline
+    from trainers.inference.timeline import draw_timeline
 
     picture = at.with_name(f"{at.name}.png")
     draw_timeline(found, taxonomy, picture, run=run)

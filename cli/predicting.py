@@ -12,7 +12,7 @@ import typer
 from cli.console import drawable, progress
 
 if TYPE_CHECKING:
-    from trainers.predicted import OnProgress
+    from trainers.evaluation.predicted import OnProgress
 
 RunArgument = Annotated[Path, typer.Argument(help="A finished run folder, such as runs/NAME.", metavar="RUN")]
 OnOption = Annotated[

@@ -50,8 +50,8 @@ def robustness(
     identity groups. Predictions stay in the run folder and are used again: a run that is broken off goes on.
     """
     from dataengine.errors import unknown_name
+    from trainers.evaluation.predicted import Computing
     from trainers.metrics import metrics_of
-    from trainers.predicted import Computing
     from trainers.robustness.curves import robustness as measure
     from trainers.run import open_run
 
@@ -74,7 +74,7 @@ def robustness(
 
 
 def _show(result: Mapping[str, Any], metric: str, name: str) -> None:
-    from trainers.bootstrap import MIN_GROUPS
+    from trainers.evaluation.bootstrap import MIN_GROUPS
 
     curves: Mapping[str, Sequence[Mapping[str, Any]]] = result["curves"][metric]
     columns = ("", "untouched", *(f"level {level}" for level in range(1, 6)), "change at 5")

@@ -12,7 +12,7 @@ from cli.predicting import RunArgument
 from cli.settings import DATA, RUN, any_of, with_settings
 from cli.train import Machine, payload, run_training, show_result
 from trainers.config import TrainConfig
-from trainers.transfer import SAMPLES, SETTINGS, STRATEGIES, default_folder, transfer_config
+from trainers.transfer.settings import SAMPLES, SETTINGS, STRATEGIES, default_folder, transfer_config
 
 OWN = (
     *("policy", "augment", "loss", "epochs", "batch", "optimizer", "lr", "layer_decay", "weight_decay", "schedule"),

@@ -35,7 +35,7 @@ from dataengine.errors import DfxError
 from dataengine.loader import Loader
 from dataengine.store import select
 from trainers.config import TrainConfig
-from trainers.evaluate import evaluate
+from trainers.evaluation.evaluate import evaluate
 from trainers.fit import fit
 from trainers.report.page import build_report
 

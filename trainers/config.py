@@ -32,7 +32,7 @@ class TrainConfig:
     data: tuple[str, ...]
     """Store references without a split: `train` is learnt from, `val` selects the epoch."""
     mix: tuple[str, ...] = ()
-    """Stores of new data whose batches alternate with those of `data`; both are validated on. See `trainers.sides`."""
+    """Stores of new data whose batches alternate with those of `data`; both are validated on. See `transfer.sides`."""
     samples: int | None = None
     """With `mix`: frames of each of the two sides, half real and half fake."""
     task: str = "attribution"

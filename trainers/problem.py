@@ -13,14 +13,14 @@ from dataengine.augment import augment_preset
 from dataengine.store import Rows, file_sha256
 from dataengine.stream import Stream
 from trainers import distributed
-from trainers.alternating import Alternating
 from trainers.config import TrainConfig
 from trainers.predict import predict_rows, prediction_path, unreadable, write_predictions
 from trainers.prototypes import class_prototypes, classify_by, write_prototypes
 from trainers.run import WEIGHTS_FILE
-from trainers.sides import rows_of
 from trainers.stream import needs_said, train_stream
 from trainers.taxonomy import Taxonomy, check_validation, taxonomy_of
+from trainers.transfer.alternating import Alternating
+from trainers.transfer.sides import rows_of
 from trainers.validation import Validation, validate
 
 if TYPE_CHECKING:

@@ -9,12 +9,12 @@ from dataengine.errors import DfxError
 from dataengine.loader import Loader
 from dataengine.order import Balanced, Groups, Policy
 from dataengine.store import Rows
-from trainers.alternating import Alternating
 from trainers.config import TrainConfig
 from trainers.models.catalogue import input_spec
 from trainers.predict import pick_device
-from trainers.sides import parts_of
 from trainers.taxonomy import Taxonomy
+from trainers.transfer.alternating import Alternating
+from trainers.transfer.sides import parts_of
 
 MAX_PER_CLASS = 8
 """Samples of a class in a group that `auto` asks for at most: more are fewer classes, and partners are plenty."""

@@ -39,7 +39,7 @@ class Job:
 
     def __call__(self, trial: Trial, share: Share, report: Report) -> Outcome:
         """Train and evaluate; a trial that was cut off goes on from its last epoch."""
-        from trainers.evaluate import evaluate
+        from trainers.evaluation.evaluate import evaluate
         from trainers.fit import fit
 
         started = time.perf_counter()

@@ -14,8 +14,8 @@ from cli.train import train
 from cli.transfer import transfer
 from dataengine.errors import DfxError
 from tests.trainers.tiny_store import write_store
+from trainers.evaluation.predicted import validation_predictions
 from trainers.metrics import clip_table
-from trainers.predicted import validation_predictions
 from trainers.run import open_run
 
 CPU = ["--device", "cpu", "--backend", "cpu", "--threads", "1"]

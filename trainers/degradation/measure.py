@@ -14,8 +14,18 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from dataengine.errors import DfxError, unknown_name
-from trainers.bootstrap import MIN_GROUPS, percentiles
-from trainers.group_weights import Bools, Draws, Floats, Ints, area, cumulated, draw_groups, joined_levels, share
+from trainers.evaluation.bootstrap import MIN_GROUPS, percentiles
+from trainers.evaluation.group_weights import (
+    Bools,
+    Draws,
+    Floats,
+    Ints,
+    area,
+    cumulated,
+    draw_groups,
+    joined_levels,
+    share,
+)
 from trainers.metrics import Scored, metrics_of, score, scored
 from trainers.taxonomy import Taxonomy
 

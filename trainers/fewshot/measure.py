@@ -13,14 +13,14 @@ import torch.nn.functional as F
 from dataengine.errors import DfxError
 from dataengine.order import counter_hash, permute
 from dataengine.store import Rows, parse_ref, select
-from trainers.bootstrap import intervals
+from trainers.evaluation.bootstrap import intervals
+from trainers.evaluation.predicted import Computing, OnProgress
+from trainers.evaluation.seeds import spread
 from trainers.fewshot.probes import NEIGHBOURS, PROBES, TEMPERATURE, C, Probe
 from trainers.metrics import clip_table, measured, scored
 from trainers.metrics.rows import Floats, Ints
 from trainers.predict import FACTS, run_over
-from trainers.predicted import Computing, OnProgress
 from trainers.run import Run
-from trainers.seeds import spread
 from trainers.taxonomy import Taxonomy, taxonomy_of
 
 METRICS: Mapping[str, tuple[str, ...]] = {

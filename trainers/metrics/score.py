@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from trainers.calibration import calibration_error, tempered
+from trainers.evaluation.calibration import calibration_error, tempered
 from trainers.metrics.counts import accuracy, balanced_accuracy, macro_f1, matrices
 from trainers.metrics.names import RANK_METRICS, metrics_of
 from trainers.metrics.ranks import rank_metrics, ranking

@@ -15,11 +15,11 @@ import pyarrow as pa
 
 from dataengine.errors import StateError, unknown_name
 from dataengine.store import select
-from trainers.bootstrap import MIN_GROUPS, percentiles
 from trainers.checkpoint import write_json
-from trainers.group_weights import Bools, Floats, Ints, draw_groups, share
+from trainers.evaluation.bootstrap import MIN_GROUPS, percentiles
+from trainers.evaluation.group_weights import Bools, Floats, Ints, draw_groups, share
+from trainers.evaluation.predicted import Computing, OnProgress, header, predictions, validation_predictions
 from trainers.openset.measure import ACCEPTED, METRICS, SCORES, OpenRows, estimates, open_rows, resampled_figures
-from trainers.predicted import Computing, OnProgress, header, predictions, validation_predictions
 from trainers.run import Run, open_run
 from trainers.taxonomy import Taxonomy
 
@@ -152,7 +152,7 @@ def openset(
 ) -> list[tuple[dict[str, Any], OpenRows]]:
     """Fit the source's threshold, write it as `openset.json` into the run, and assess each store reference.
 
-    Gives a result for each, with the clips that it is of. It holds what `trainers.predicted.header` gives, `threshold`
+    Gives a result for each, with the clips that it is of. It holds what `evaluation.predicted.header` gives, `threshold`
     (the contents of the file) and what `assess` gives. Raises DfxError, before anything is predicted, for a store that
     is missing or has no such split.
     """

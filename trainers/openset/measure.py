@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dataengine.errors import DfxError
-from trainers.group_weights import (
+from trainers.evaluation.group_weights import (
     ONCE,
     Bools,
     Floats,

@@ -12,11 +12,11 @@ import pyarrow as pa
 
 from dataengine.errors import StateError
 from trainers.config import MACHINE
-from trainers.evaluate import EVALUATIONS, read_result
+from trainers.evaluation.evaluate import EVALUATIONS, read_result
+from trainers.evaluation.source import source_thresholds
 from trainers.metrics import clip_table
 from trainers.predict import read_predictions
 from trainers.run import PREDICTIONS, open_run
-from trainers.source import source_thresholds
 from trainers.taxonomy import Taxonomy
 
 NOT_SETTINGS = ("seed", *MACHINE)

@@ -10,8 +10,8 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 
 from dataengine.errors import StateError
-from trainers.bootstrap import MIN_GROUPS
 from trainers.checkpoint import write_whole
+from trainers.evaluation.bootstrap import MIN_GROUPS
 from trainers.metrics import Confusion
 from trainers.report.answer import QUESTION, answers, headline, number
 from trainers.report.figures import curves, generalisation

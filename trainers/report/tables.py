@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from dataengine.errors import StateError
-from trainers.bootstrap import percentiles, resampled
+from trainers.evaluation.bootstrap import percentiles, resampled
 from trainers.metrics import Confusion, confusion, methods_unseen, metrics_of, score
 from trainers.report.material import NOT_SETTINGS, Row, RunMaterial, Target
 

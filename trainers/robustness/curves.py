@@ -16,9 +16,9 @@ import pyarrow as pa
 from dataengine.augment import ROBUSTNESS
 from dataengine.errors import unknown_name
 from dataengine.store import select
-from trainers.bootstrap import percentiles, resampled
+from trainers.evaluation.bootstrap import percentiles, resampled
+from trainers.evaluation.predicted import Computing, OnProgress, header, predictions, validation_predictions
 from trainers.metrics import clip_table, metrics_of, score, source_threshold
-from trainers.predicted import Computing, OnProgress, header, predictions, validation_predictions
 from trainers.run import open_run
 from trainers.taxonomy import Taxonomy
 
@@ -96,7 +96,7 @@ def robustness(
 ) -> list[dict[str, Any]]:
     """Predict each store reference untouched and under each level of `kinds`, and give the curves of every metric.
 
-    Each result holds what `trainers.predicted.header` gives, `clips`, `groups`, `threshold` and `curves`. Predictions
+    Each result holds what `evaluation.predicted.header` gives, `clips`, `groups`, `threshold` and `curves`. Predictions
     are kept in the run, so that a run that is broken off goes on where it stood. Raises DfxError, before anything is
     predicted, for an unknown kind and for a store that is missing or has no such split.
     """

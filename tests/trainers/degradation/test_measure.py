@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from dataengine.errors import DfxError
 from tests.trainers.report.synthetic_runs import CLASSES, predictions
 from trainers.degradation.measure import DERIVED, METRICS, EvalSet, assess, degradation, resampled_metric, sharing
-from trainers.group_weights import draw_groups
+from trainers.evaluation.group_weights import draw_groups
 from trainers.metrics import score, scored
 from trainers.taxonomy import Taxonomy
 

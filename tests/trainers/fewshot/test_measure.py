@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from dataengine.errors import DfxError, StoreError
 from tests.trainers.tiny_store import write_store
 from trainers.config import TrainConfig
+from trainers.evaluation.predicted import Computing
 from trainers.fewshot.figure import draw_fewshot
 from trainers.fewshot.measure import draw, fewshot
 from trainers.fit import fit
-from trainers.predicted import Computing
 from trainers.run import Run, open_run
 
 FAKES = tuple(f"fake{number:02d}" for number in range(19))

@@ -11,11 +11,11 @@ from dataengine.augment import ROBUSTNESS
 from dataengine.errors import DfxError
 from tests.trainers.report.synthetic_runs import CLASSES, predictions
 from tests.trainers.tiny_store import write_store
-from trainers.bootstrap import interval
 from trainers.config import TrainConfig
+from trainers.evaluation.bootstrap import interval
+from trainers.evaluation.predicted import Computing
 from trainers.fit import fit
 from trainers.metrics import clip_table, metrics_of, score
-from trainers.predicted import Computing
 from trainers.robustness.curves import curves, robustness
 from trainers.taxonomy import Taxonomy
 

@@ -1,0 +1,1 @@
+"""A finished run's predictions scored: metrics with intervals, calibration, comparisons."""

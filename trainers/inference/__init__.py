@@ -1,0 +1,1 @@
+"""A finished run at work on files: answers, timelines, exported models."""
