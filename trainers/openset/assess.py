@@ -152,7 +152,7 @@ def openset(
 ) -> list[tuple[dict[str, Any], OpenRows]]:
     """Fit the source's threshold, write it as `openset.json` into the run, and assess each store reference.
 
-    Gives a result for each, with the clips that it is of. It holds what `evaluation.predicted.header` gives, `threshold`
+    Gives a result for each, with the clips that it is of: what `evaluation.predicted.header` gives, `threshold`
     (the contents of the file) and what `assess` gives. Raises DfxError, before anything is predicted, for a store that
     is missing or has no such split.
     """
