@@ -113,6 +113,8 @@ def fit(
                 if first and on_epoch is not None:
                     _write_views(run, training, history)
                     on_epoch(history[-1])
+                if len(history) < config.epochs:
+                    writer.stop_if_asked()
             return _finish(run, training, history)
 
 
@@ -148,12 +150,18 @@ class _Writer:
         if distributed.world_size() > 1 and self._updates % _AGREE_EVERY:
             return
         late = time.monotonic() - self._saved >= self._every_s
-        wanted = distributed.largest(2 if self._stop is not None and self._stop() else int(late), self._training.device)
-        if wanted:
+        if distributed.largest(int(late or self._asked()), self._training.device):
             self.save()
-        if wanted == 2:
+            self.stop_if_asked()
+
+    def stop_if_asked(self) -> None:
+        """Raises StoppedEarlyError, in every process, where the training shall stop; its state is saved."""
+        if distributed.largest(int(self._asked()), self._training.device):
             step, of = self._training.learner.step, self._training.learner.num_steps
             raise StoppedEarlyError(f"stopped at step {step} of {of}, and saved in {self._run}; go on with --resume")
+
+    def _asked(self) -> bool:
+        return self._stop is not None and self._stop()
 
     def save(self) -> None:
         """Write state.pt."""
