@@ -65,7 +65,8 @@ def result(*rows: dict[str, Any]) -> dict[str, Any]:
     """As it is kept, read back."""
     made = {
         "file": "benchmarks/results/learning-x.json",
-        "machine": {"processor": "X"},
+        "machine": {"processor": "X", "usable_cpus": 2},
+        "load": 2.0,
         "versions": {"torch": "2", "timm": "1"},
         "workers": 2,
         "scale": {"clips": 36, "stored_frames": 8},
