@@ -65,9 +65,9 @@ COMMON: dict[str, Any] = {
 OF_MODEL: dict[str, dict[str, Any]] = {
     "mesonet4": {"epochs": 20, "batch": 12, "lr": 2e-3},
     "mesoinception4": {"epochs": 40, "batch": 12, "lr": 1e-3},
-    "shallownet": {"batch": 12, "lr": 3e-4},
+    "shallownet": {"epochs": 20, "batch": 12, "lr": 3e-4},
     "xception": {"size": 72, "epochs": 8, "batch": 4, "lr": 5e-4, "amp": "bf16"},
-    "efficientnet-b0": {"epochs": 16, "batch": 8, "lr": 4e-4},
+    "efficientnet-b0": {"epochs": 8, "batch": 4, "lr": 1e-3},
 }
 """Where a model needs other settings than COMMON. Keras's batch norms keep 0.99 of their statistics each step, which
 begin with a variance of 1; where a layer's own is 0.005, the start is forgotten only after some 1,000 steps, and until
