@@ -67,12 +67,13 @@ OF_MODEL: dict[str, dict[str, Any]] = {
     "mesoinception4": {"epochs": 40, "batch": 12, "lr": 1e-3},
     "shallownet": {"epochs": 20, "batch": 12, "lr": 3e-4},
     "xception": {"size": 72, "epochs": 8, "batch": 4, "lr": 5e-4, "amp": "bf16"},
-    "efficientnet-b0": {"epochs": 8, "batch": 4, "lr": 1e-3},
+    "efficientnet-b0": {"epochs": 24, "batch": 8, "lr": 1e-3},
 }
 """Where a model needs other settings than COMMON. Keras's batch norms keep 0.99 of their statistics each step, which
 begin with a variance of 1; where a layer's own is 0.005, the start is forgotten only after some 1,000 steps, and until
-then validation sees another model than training does. So steps are many and batches small. Xception takes 71 px at
-least and is by far the slowest; bfloat16 is twice as quick for it where a processor has it."""
+then validation sees another model than training does. So steps are many and batches small. EfficientNet's classifier,
+drawn as Keras draws it for two classes, begins at a loss of 5, which takes steps too. Xception takes 71 px at least
+and is by far the slowest; bfloat16 is twice as quick for it where a processor has it."""
 
 OF_LOSS: dict[str, dict[str, Any]] = {
     "ce+patchwise": {"patches": 4, "patch_px": 32},
