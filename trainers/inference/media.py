@@ -147,7 +147,7 @@ class Predictor:
         self._device = pick_device(device)
         self._model = run.model().to(self._device).to(memory_format=torch.channels_last).eval()
         self._prototypes: Tensor | None = None
-        if rejection is not None and rejection.score == "distance":
+        if rejection is not None and rejection.score == "prototype_distance":
             self._prototypes = _prototypes(run.path / PROTOTYPES_FILE).to(self._device)
 
     def __call__(self, file: MediaFile) -> FileAnswer:

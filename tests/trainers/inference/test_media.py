@@ -131,7 +131,7 @@ def test_a_files_json_has_stable_keys(made: Made) -> None:
     assert list(found["p"]) == list(found["frames"][0]["p"]) == ["real", "Deepfakes"]
 
 
-@pytest.mark.parametrize("score", ["energy", "distance"])
+@pytest.mark.parametrize("score", ["energy", "prototype_distance"])
 def test_a_threshold_is_held_against_the_models_own_score(made: Made, tmp_path: Path, score: str) -> None:
     run = Run(shutil.copytree(made.run.path, tmp_path / "run"), made.run.config, made.run.result)
     prototypes = torch.nn.functional.normalize(torch.randn(2, run.model().num_features), dim=1)
