@@ -63,6 +63,8 @@ def extraction_of(run: Run, *, faces: str = "auto", frames: int | None = None) -
 
 
 def _of_source(run: Run) -> Extraction:
+    if not run.config["sources"]:
+        return Extraction(ExtractSettings(), "dfx's defaults, since the run does not say what it was trained on")
     source, *others = run.config["sources"]
     try:
         store = open_store(source["path"])

@@ -90,6 +90,12 @@ def test_without_the_runs_own_store_the_defaults_hold_and_that_is_said(
     assert told in found.origin
 
 
+def test_a_run_that_knows_no_store_has_the_defaults_and_that_is_said(made: Made) -> None:
+    found = extraction_of(Run(made.run.path, {**made.run.config, "sources": []}, made.run.result))
+    assert found.settings == ExtractSettings()
+    assert found.origin == "dfx's defaults, since the run does not say what it was trained on"
+
+
 def test_frames_without_the_face_are_listed_without_probabilities(made: Made, tmp_path: Path) -> None:
     shown = frames_of(made.videos[0])
     video = write_video(tmp_path / "gap.mp4", shown * 2 + [wall(shown[0])] * 24 + shown * 2, rate=10)
