@@ -113,7 +113,7 @@ def fit(
                 if first and on_epoch is not None:
                     _write_views(run, training, history)
                     on_epoch(history[-1])
-                if len(history) < config.epochs:
+                if len(history) < config.epochs and not _stale(history, config.patience):
                     writer.stop_if_asked()
             return _finish(run, training, history)
 
@@ -150,18 +150,21 @@ class _Writer:
         if distributed.world_size() > 1 and self._updates % _AGREE_EVERY:
             return
         late = time.monotonic() - self._saved >= self._every_s
-        if distributed.largest(int(late or self._asked()), self._training.device):
+        wanted = distributed.largest(2 if self._stop is not None and self._stop() else int(late), self._training.device)
+        if wanted:
             self.save()
-            self.stop_if_asked()
+        if wanted == 2:
+            raise self._stopped()
 
     def stop_if_asked(self) -> None:
-        """Raises StoppedEarlyError, in every process, where the training shall stop; its state is saved."""
-        if distributed.largest(int(self._asked()), self._training.device):
-            step, of = self._training.learner.step, self._training.learner.num_steps
-            raise StoppedEarlyError(f"stopped at step {step} of {of}, and saved in {self._run}; go on with --resume")
+        """Raise StoppedEarlyError where the training shall stop; what it is at must be saved."""
+        asked = self._stop is not None and self._stop()
+        if distributed.largest(int(asked), self._training.device):
+            raise self._stopped()
 
-    def _asked(self) -> bool:
-        return self._stop is not None and self._stop()
+    def _stopped(self) -> StoppedEarlyError:
+        step, of = self._training.learner.step, self._training.learner.num_steps
+        return StoppedEarlyError(f"stopped at step {step} of {of}, and saved in {self._run}; go on with --resume")
 
     def save(self) -> None:
         """Write state.pt."""

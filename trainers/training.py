@@ -92,9 +92,11 @@ class Training:
         self.learner.to_train()
         meter = self._meter = self._meter or Meter(self.stream.wait_s)
         done = self.learner.step - self._epoch * self.epoch_steps
+        accumulate = self.config.accumulate
         for number, batch in enumerate(self.stream, done + 1):
-            update = number % self.config.accumulate == 0 or number == self.epoch_steps
-            total, terms = self.learner.learn(batch, update=update)
+            update = number % accumulate == 0 or number == self.epoch_steps
+            of = min(accumulate, self.epoch_steps - (number - 1) // accumulate * accumulate)  # an epoch's last: fewer
+            total, terms = self.learner.learn(batch, update=update, of=of)
             meter.num_images += len(batch.labels)
             self._settle()  # only now: waiting for this step's loss would leave the GPU without work
             losses = {"loss": total.detach(), **terms}
@@ -155,6 +157,8 @@ class Training:
 
     def validate(self) -> Validation:
         """Score the model that is judged on the sources' validation split."""
+        # Batch norm's statistics are each process's own where it is not synchronised, and the first one's are kept.
+        distributed.share(self.learner.judged.buffers())
         return self.problem.validate(self.learner.judged, self.spec, self.device)
 
     def finish(self, run: Path) -> list[str]:

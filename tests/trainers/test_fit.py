@@ -259,6 +259,13 @@ def test_a_training_stopped_at_any_step_goes_on_bit_for_bit(
     assert_same_run(tmp_path / "whole", tmp_path / "parts")
 
 
+def test_a_training_of_one_step_an_epoch_is_stopped_too(store: Path, tmp_path: Path) -> None:
+    config = replace(settings(store), batch=36, policy="shuffled")
+    with pytest.raises(StoppedEarlyError, match="stopped at step 1 of 3"):
+        fit(config, tmp_path / "run", stop=lambda: True)
+    assert len(fit(config, tmp_path / "run", resume=True).epochs) == 3
+
+
 def test_a_state_is_saved_within_an_epoch_once_it_is_time(store: Path, tmp_path: Path) -> None:
     def killed(record: StepRecord) -> None:
         if record.step == 4:
@@ -302,11 +309,14 @@ def test_the_running_mean_of_the_weights_is_what_is_kept(store: Path, tmp_path: 
     assert not all(torch.equal(kept[name], state["model"][name]) for name in kept)
 
 
-def test_accumulated_steps_move_the_weights_as_one_large_step_does(store: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("accumulate", "batch"), [(2, 12), (7, 36)], ids=["whole", "more than an epoch has"])
+def test_accumulated_steps_move_the_weights_as_one_large_step_does(
+    store: Path, tmp_path: Path, accumulate: int, batch: int
+) -> None:
     common = {"model": "test_vit", "epochs": 1, "policy": "shuffled", "augment": "none", "optimizer": "sgd"}
-    common |= {"schedule": "constant", "warmup": 0.0}
-    small = fit(replace(settings(store), batch=6, accumulate=2, **common), tmp_path / "small").run
-    large = fit(replace(settings(store), batch=12, **common), tmp_path / "large").run
+    common |= {"schedule": "constant", "warmup": 0.0, "lr": 0.1, "grad_clip": 0.0}
+    small = fit(replace(settings(store), batch=6, accumulate=accumulate, **common), tmp_path / "small").run
+    large = fit(replace(settings(store), batch=batch, **common), tmp_path / "large").run
     one, other = load_file(small / "model.safetensors"), load_file(large / "model.safetensors")
     assert max(float((one[name] - other[name]).abs().max()) for name in one) < 1e-5
 

@@ -20,10 +20,10 @@ UNKNOWN = "unknown"
 
 OPENSET_FILE = "openset.json"
 
-SCORES = ("max_softmax", "energy", "distance")
-"""What tells an unknown; the higher, the more unknown. max_softmax: 1 - the largest probability (Hendrycks and Gimpel,
-ICLR 2017). energy: -logsumexp of the logits (Liu et al., NeurIPS 2020). distance: 1 - the largest cosine similarity of
-the embedding to a class prototype."""
+SCORES = ("max_softmax", "energy", "prototype_distance")
+"""What tells an unknown, as `openset.measure` names it; the higher, the more unknown. max_softmax: 1 - the largest
+probability (Hendrycks and Gimpel, ICLR 2017). energy: -logsumexp of the logits (Liu et al., NeurIPS 2020).
+prototype_distance: 1 - the largest cosine similarity of the embedding to a class prototype."""
 
 Floats = npt.NDArray[np.float64]
 

@@ -63,6 +63,8 @@ def extraction_of(run: Run, *, faces: str = "auto", frames: int | None = None) -
 
 
 def _of_source(run: Run) -> Extraction:
+    if not run.config["sources"]:
+        return Extraction(ExtractSettings(), "dfx's defaults, since the run does not say what it was trained on")
     source, *others = run.config["sources"]
     try:
         store = open_store(source["path"])
@@ -147,7 +149,7 @@ class Predictor:
         self._device = pick_device(device)
         self._model = run.model().to(self._device).to(memory_format=torch.channels_last).eval()
         self._prototypes: Tensor | None = None
-        if rejection is not None and rejection.score == "distance":
+        if rejection is not None and rejection.score == "prototype_distance":
             self._prototypes = _prototypes(run.path / PROTOTYPES_FILE).to(self._device)
 
     def __call__(self, file: MediaFile) -> FileAnswer:

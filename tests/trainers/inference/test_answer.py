@@ -9,7 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dataengine.errors import DfxError, StateError
+from tests.trainers.open_predictions import TAXONOMY, open_predictions
 from trainers.inference.answer import FrameScores, Rejection, answer, rejection_of
+from trainers.openset import measure as openset
+from trainers.openset.assess import fit_threshold
 from trainers.run import Run
 
 CLASSES = ("real", "Deepfakes", "FaceSwap")
@@ -37,7 +40,7 @@ def test_without_a_threshold_the_answer_is_always_a_class(weights: list[list[flo
     assert found.verdict == found.nearest == CLASSES[int(np.argmax(found.p))]
 
 
-@pytest.mark.parametrize(("score", "value"), [("max_softmax", 0.4), ("energy", 0.5), ("distance", 0.3)])
+@pytest.mark.parametrize(("score", "value"), [("max_softmax", 0.4), ("energy", 0.5), ("prototype_distance", 0.3)])
 def test_a_clip_is_unknown_only_above_the_threshold(score: str, value: float) -> None:
     said = frames([[0.2, 0.7, 0.1], [0.2, 0.5, 0.3]])
     for threshold, verdict in ((value + 1e-9, "Deepfakes"), (value - 1e-9, "unknown")):
@@ -81,3 +84,11 @@ def test_a_threshold_by_hand_is_a_probability(tmp_path: Path, above: float) -> N
 def test_a_score_that_there_is_none_of_is_named(tmp_path: Path) -> None:
     with pytest.raises(DfxError, match="unknown open-set score 'enrgy'; did you mean energy"):
         rejection_of(run_with(tmp_path, '{"score": "enrgy", "threshold": 1}'))
+
+
+@pytest.mark.parametrize("score", openset.SCORES)
+def test_every_threshold_that_openset_writes_is_read(tmp_path: Path, score: str) -> None:
+    fitted = fit_threshold(open_predictions(split="val"), TAXONOMY, score)
+    found = rejection_of(run_with(tmp_path, json.dumps(fitted)))
+    assert found is not None
+    assert (found.score, found.threshold) == (score, fitted["threshold"])

@@ -90,6 +90,12 @@ def test_without_the_runs_own_store_the_defaults_hold_and_that_is_said(
     assert told in found.origin
 
 
+def test_a_run_that_knows_no_store_has_the_defaults_and_that_is_said(made: Made) -> None:
+    found = extraction_of(Run(made.run.path, {**made.run.config, "sources": []}, made.run.result))
+    assert found.settings == ExtractSettings()
+    assert found.origin == "dfx's defaults, since the run does not say what it was trained on"
+
+
 def test_frames_without_the_face_are_listed_without_probabilities(made: Made, tmp_path: Path) -> None:
     shown = frames_of(made.videos[0])
     video = write_video(tmp_path / "gap.mp4", shown * 2 + [wall(shown[0])] * 24 + shown * 2, rate=10)
@@ -131,7 +137,7 @@ def test_a_files_json_has_stable_keys(made: Made) -> None:
     assert list(found["p"]) == list(found["frames"][0]["p"]) == ["real", "Deepfakes"]
 
 
-@pytest.mark.parametrize("score", ["energy", "distance"])
+@pytest.mark.parametrize("score", ["energy", "prototype_distance"])
 def test_a_threshold_is_held_against_the_models_own_score(made: Made, tmp_path: Path, score: str) -> None:
     run = Run(shutil.copytree(made.run.path, tmp_path / "run"), made.run.config, made.run.result)
     prototypes = torch.nn.functional.normalize(torch.randn(2, run.model().num_features), dim=1)
