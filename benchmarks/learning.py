@@ -168,9 +168,9 @@ The miniatures are generated (`dfx sample`): the figures say that each way of tr
 is on real forgeries. All are trained on `{OWN.store}` ({clips} reals, a fake of each of five methods for each of them,
 {frames} frames a clip) and evaluated on the test splits of `{OWN.store}` and of `{OTHER.store}`: {OTHER.about}.
 Figures are balanced accuracies by clip, with their 95 % bootstrap interval over the identity groups of the test
-split ({_groups(rows)}). Settings were adjusted until each way of training learns, with these very figures in view: this
-is a check that all of them train, and no comparison of models or losses. A training has learnt where the interval on its own test split lies above chance: 1/2 in
-detection, 1/6 in attribution.
+split ({_groups(rows)}). A training has learnt where the interval on its own test split lies above chance: 1/2 in
+detection, 1/6 in attribution. Settings were adjusted until each way of training learns, with these very figures in
+view: this is a check that all of them train, and no comparison of models or losses.
 
 **{learnt} of {len(rows)} have learnt.** {_time(result)}
 {on["processor"]}, {on["usable_cpus"]} processors with a load of {result["load"]:.0f}, other work included; torch
