@@ -199,6 +199,7 @@ class _Watch:
     def _follow(self) -> None:
         while not self._done.wait(_POLL_S):
             if self._stop is not None and self._stop():
+                self._run.mkdir(parents=True, exist_ok=True)  # the processes may not have begun
                 (self._run / STOP_FILE).touch()
             self.look()
 

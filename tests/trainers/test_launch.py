@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from dataengine.errors import DfxError
 from tests.trainers.tiny_store import write_store
 from trainers.config import TrainConfig
 from trainers.fit import StoppedEarlyError
-from trainers.launch import launch
+from trainers.launch import STOP_FILE, _Watch, launch
 from trainers.progress import EpochRecord, StepRecord
 from trainers.run import open_run
 
@@ -82,3 +83,15 @@ def test_a_batch_that_the_processes_cannot_share_is_refused_before_ray_starts(st
 def test_more_gpus_than_there_are_are_refused_before_ray_starts(store: Path, tmp_path: Path) -> None:
     with pytest.raises(DfxError, match="--gpus 4000 asks for more than there is"):
         launch(settings(store), tmp_path / "run", gpus=4000)
+
+
+def test_a_stop_before_the_processes_have_begun_reaches_them(tmp_path: Path) -> None:
+    asked = threading.Event()
+
+    def stop() -> bool:
+        asked.set()
+        return True
+
+    with _Watch(tmp_path / "run", on_said=None, on_epoch=None, on_step=None, stop=stop):
+        asked.wait(10)
+    assert (tmp_path / "run" / STOP_FILE).exists()
