@@ -113,6 +113,8 @@ def fit(
                 if first and on_epoch is not None:
                     _write_views(run, training, history)
                     on_epoch(history[-1])
+                if len(history) < config.epochs and not _stale(history, config.patience):
+                    writer.stop_if_asked()
             return _finish(run, training, history)
 
 
@@ -152,8 +154,17 @@ class _Writer:
         if wanted:
             self.save()
         if wanted == 2:
-            step, of = self._training.learner.step, self._training.learner.num_steps
-            raise StoppedEarlyError(f"stopped at step {step} of {of}, and saved in {self._run}; go on with --resume")
+            raise self._stopped()
+
+    def stop_if_asked(self) -> None:
+        """Raise StoppedEarlyError where the training shall stop; what it is at must be saved."""
+        asked = self._stop is not None and self._stop()
+        if distributed.largest(int(asked), self._training.device):
+            raise self._stopped()
+
+    def _stopped(self) -> StoppedEarlyError:
+        step, of = self._training.learner.step, self._training.learner.num_steps
+        return StoppedEarlyError(f"stopped at step {step} of {of}, and saved in {self._run}; go on with --resume")
 
     def save(self) -> None:
         """Write state.pt."""

@@ -259,6 +259,13 @@ def test_a_training_stopped_at_any_step_goes_on_bit_for_bit(
     assert_same_run(tmp_path / "whole", tmp_path / "parts")
 
 
+def test_a_training_of_one_step_an_epoch_is_stopped_too(store: Path, tmp_path: Path) -> None:
+    config = replace(settings(store), batch=36, policy="shuffled")
+    with pytest.raises(StoppedEarlyError, match="stopped at step 1 of 3"):
+        fit(config, tmp_path / "run", stop=lambda: True)
+    assert len(fit(config, tmp_path / "run", resume=True).epochs) == 3
+
+
 def test_a_state_is_saved_within_an_epoch_once_it_is_time(store: Path, tmp_path: Path) -> None:
     def killed(record: StepRecord) -> None:
         if record.step == 4:
