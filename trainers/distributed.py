@@ -6,6 +6,7 @@ sets it up, and nothing here knows who that was.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TypeVar
 
 import torch
@@ -49,3 +50,10 @@ def mean(values: torch.Tensor) -> torch.Tensor:
     total = values.clone()
     dist.all_reduce(total)
     return total / world_size()
+
+
+def share(tensors: Iterable[torch.Tensor]) -> None:
+    """Fill every process's tensors, in place, with the first one's."""
+    if world_size() > 1:
+        for tensor in tensors:
+            dist.broadcast(tensor, src=0)

@@ -155,6 +155,8 @@ class Training:
 
     def validate(self) -> Validation:
         """Score the model that is judged on the sources' validation split."""
+        # Batch norm's statistics are each process's own where it is not synchronised, and the first one's are kept.
+        distributed.share(self.learner.judged.buffers())
         return self.problem.validate(self.learner.judged, self.spec, self.device)
 
     def finish(self, run: Path) -> list[str]:

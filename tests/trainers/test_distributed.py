@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import multiprocessing
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import torch.distributed as dist
@@ -15,7 +17,7 @@ from tests.trainers.tiny_store import write_store
 from trainers import distributed
 from trainers.config import TrainConfig
 from trainers.fit import StoppedEarlyError, fit
-from trainers.predict import read_predictions
+from trainers.predict import predict, read_predictions
 from trainers.run import open_run
 
 RUNS: dict[str, dict[str, object]] = {
@@ -88,6 +90,13 @@ def test_each_validation_sample_is_predicted_once(two: Path) -> None:
     keys = table["key"].to_pylist()
     assert len(set(keys)) == len(keys) == 18
     assert run.result["processes"] == 2
+
+
+def test_every_process_predicts_with_the_weights_that_are_kept(store: Path, two: Path, tmp_path: Path) -> None:
+    run = open_run(shutil.copytree(two / "stopped", tmp_path / "run"))
+    told, _ = read_predictions(run.path / run.result["validation"][0])
+    again = predict(run, str(store), split="val", device="cpu", threads=1)
+    assert np.allclose(told["p_real"].to_numpy(), again["p_real"].to_numpy(), atol=1e-6)
 
 
 def test_all_processes_stop_where_one_is_told_to_and_go_on(two: Path) -> None:
