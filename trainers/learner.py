@@ -77,10 +77,10 @@ class Learner:
         """The learning rate of a step, counted from 0."""
         return learning_rate(step, self.num_steps, self._config)
 
-    def learn(self, batch: Batch, *, update: bool = True) -> tuple[Tensor, dict[str, Tensor]]:
+    def learn(self, batch: Batch, *, update: bool = True, of: int = 1) -> tuple[Tensor, dict[str, Tensor]]:
         """One step on a batch of the stream's: the loss and its detached terms. A GPU may still be at work on it.
 
-        Without `update` the gradient is kept for the next step.
+        Without `update` the gradient is kept for the next step; `of` so many steps it is averaged.
         """
         try:
             total, terms = self._step(batch.images, batch.labels, self._corners(batch.images), self._config.patch_px)
@@ -88,7 +88,7 @@ class Learner:
             if "more than 1 value per channel" not in str(error):
                 raise
             raise DfxError("batch norm needs more than one image a step and process; raise --batch") from None
-        self._scaler.scale(total / self._config.accumulate).backward()
+        self._scaler.scale(total / of).backward()
         self.step += 1
         if update:
             self._update()

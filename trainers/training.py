@@ -92,9 +92,13 @@ class Training:
         self.learner.to_train()
         meter = self._meter = self._meter or Meter(self.stream.wait_s)
         done = self.learner.step - self._epoch * self.epoch_steps
+        accumulate = self.config.accumulate
         for number, batch in enumerate(self.stream, done + 1):
-            update = number % self.config.accumulate == 0 or number == self.epoch_steps
-            total, terms = self.learner.learn(batch, update=update)
+            update = number % accumulate == 0 or number == self.epoch_steps
+            of = min(
+                accumulate, self.epoch_steps - (number - 1) // accumulate * accumulate
+            )  # the epoch's last are fewer
+            total, terms = self.learner.learn(batch, update=update, of=of)
             meter.num_images += len(batch.labels)
             self._settle()  # only now: waiting for this step's loss would leave the GPU without work
             losses = {"loss": total.detach(), **terms}

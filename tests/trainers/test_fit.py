@@ -309,11 +309,14 @@ def test_the_running_mean_of_the_weights_is_what_is_kept(store: Path, tmp_path: 
     assert not all(torch.equal(kept[name], state["model"][name]) for name in kept)
 
 
-def test_accumulated_steps_move_the_weights_as_one_large_step_does(store: Path, tmp_path: Path) -> None:
-    common = {"model": "test_vit", "epochs": 1, "policy": "shuffled", "augment": "none", "optimizer": "sgd"}
-    common |= {"schedule": "constant", "warmup": 0.0}
-    small = fit(replace(settings(store), batch=6, accumulate=2, **common), tmp_path / "small").run
-    large = fit(replace(settings(store), batch=12, **common), tmp_path / "large").run
+@pytest.mark.parametrize(("accumulate", "batch"), [(2, 12), (7, 36)], ids=["whole", "more than an epoch has"])
+def test_accumulated_steps_move_the_weights_as_one_large_step_does(
+    store: Path, tmp_path: Path, accumulate: int, batch: int
+) -> None:
+    common: dict[str, Any] = {"model": "test_vit", "epochs": 1, "policy": "shuffled", "augment": "none"}
+    common |= {"optimizer": "sgd", "schedule": "constant", "warmup": 0.0, "lr": 0.1, "grad_clip": 0.0}
+    small = fit(replace(settings(store), batch=6, accumulate=accumulate, **common), tmp_path / "small").run
+    large = fit(replace(settings(store), batch=batch, **common), tmp_path / "large").run
     one, other = load_file(small / "model.safetensors"), load_file(large / "model.safetensors")
     assert max(float((one[name] - other[name]).abs().max()) for name in one) < 1e-5
 
