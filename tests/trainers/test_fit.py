@@ -290,6 +290,12 @@ def test_a_frozen_backbone_does_not_move_and_the_classifier_learns(store: Path, 
     assert moved == {"head.weight", "head.bias"}
 
 
+def test_a_loss_on_embeddings_that_reaches_no_layer_that_learns_is_refused(store: Path, tmp_path: Path) -> None:
+    with pytest.raises(DfxError, match="with frozen transfer 'supcon' trains nothing of test_resnet that is kept"):
+        fit(replace(settings(store), loss="supcon", batch=12, frozen="transfer"), tmp_path / "run")
+    assert not (tmp_path / "run/config.json").exists()
+
+
 def test_a_loss_on_embeddings_alone_is_judged_by_class_prototypes(store: Path, tmp_path: Path) -> None:
     result = fit(replace(settings(store), loss="supcon", batch=12), tmp_path / "run")
     weights = load_file(result.run / "model.safetensors")
