@@ -395,3 +395,10 @@ def test_a_state_without_a_training_names_the_file(store: Path, tmp_path: Path) 
     torch.save({"format": 1}, tmp_path / "run/state.pt")
     with pytest.raises(StateError, match=r"state.pt is no state of a training; delete it to train from the start"):
         fit(settings(store), tmp_path / "run", resume=True)
+
+
+def test_a_state_without_its_settings_is_not_gone_on_from(store: Path, tmp_path: Path) -> None:
+    stop_after(0, settings(store), tmp_path / "run")
+    (tmp_path / "run/config.json").unlink()
+    with pytest.raises(StateError, match=r"state.pt has no config.json beside it; bring that back, or delete the"):
+        fit(settings(store), tmp_path / "run", resume=True)
