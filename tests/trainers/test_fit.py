@@ -332,6 +332,15 @@ def test_comparing_views_that_do_not_differ_is_refused(store: Path, tmp_path: Pa
         fit(replace(settings(store), loss="ce+ntxent", augment="none"), tmp_path / "run")
 
 
+@pytest.mark.parametrize(("model", "size", "patch"), [("dna-det", 32, 8), ("shallownet", 64, 32)])
+def test_patches_that_the_model_cannot_see_are_refused(
+    store: Path, tmp_path: Path, model: str, size: int, patch: int
+) -> None:
+    config = replace(settings(store), model=model, size=size, patches=2, patch_px=patch)
+    with pytest.raises(DfxError, match=rf"{model} cannot see patches of {patch} px \(.*\); choose another --patch-px"):
+        fit(config, tmp_path / "run")
+
+
 def test_one_image_a_step_is_refused_where_there_is_batch_norm(store: Path, tmp_path: Path) -> None:
     with pytest.raises(DfxError, match="batch norm needs more than one image a step and process; raise --batch"):
         fit(replace(settings(store), batch=1, size=8), tmp_path / "run")
