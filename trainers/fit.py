@@ -227,7 +227,12 @@ def _saved_state(run: Path, taxonomy: Taxonomy, train: Rows) -> dict[str, Any] |
         raise StateError(
             f"{run} was trained for {theirs}, the data are {taxonomy}; choose another --name to train anew"
         )
-    config = runs.read_config(run) or {}
+    config = runs.read_config(run)
+    if config is None:
+        raise StateError(
+            f"{run / runs.STATE_FILE} has no {runs.CONFIG_FILE} beside it; bring that back, or delete the state to "
+            "train from the start"
+        )
     for source, store in zip(config["sources"], train.stores, strict=True):
         if source["fingerprint"] != store.fingerprint:
             raise StateError(

@@ -45,6 +45,11 @@ class Learner:
                 parameter.requires_grad_(name.startswith(model.transfer_layers))
         if config.loss_spec.classification is None:  # no term reaches the classifier: class prototypes will be it
             model.head.requires_grad_(False)
+            if not any(parameter.requires_grad for parameter in model.network.parameters()):
+                raise DfxError(
+                    f"with frozen {config.frozen} '{config.loss}' trains nothing of {config.model} that is kept; add a "
+                    "classification term, as --loss ce, or train all layers"
+                )
         amp = amp_dtype(config.amp, device)
         self._step = _parallel(Step(self.model, self.objective, amp=amp), device)
         if config.compile:

@@ -13,13 +13,13 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
-from dataengine.errors import DfxError
+from dataengine.errors import DfxError, line_of
 from trainers import distributed
 from trainers.checkpoint import generator_states, restore_generators, seed_generators
 from trainers.config import TrainConfig
 from trainers.learner import Learner
 from trainers.losses.objective import Objective, class_weights
-from trainers.models.catalogue import build, input_spec
+from trainers.models.catalogue import Classifier, build, input_spec
 from trainers.predict import pick_device
 from trainers.problem import Problem
 from trainers.progress import Meter, OnStep, StepRecord
@@ -53,6 +53,8 @@ class Training:
         if config.patches is not None and config.patch_px > self.spec.size:
             raise DfxError(f"patches of {config.patch_px} px do not fit images of {self.spec.size} px; raise --size")
         model = build(config.model, problem.taxonomy, size=self.spec.size, weights=config.weights if fresh else "none")
+        if config.patches is not None:
+            _check_takes(model, config.model, config.patch_px)
         num_classes = len(problem.taxonomy.classes)
         objective = Objective(
             config.loss_spec,
@@ -214,3 +216,15 @@ class Training:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
+
+
+def _check_takes(model: Classifier, name: str, px: int) -> None:
+    """Raise DfxError for a model that cannot see squares of `px`: many find out about a size only when they run."""
+    try:
+        with torch.no_grad():
+            model.eval()(torch.zeros(1, 3, px, px))
+    except (AssertionError, RuntimeError) as error:
+        raise DfxError(
+            f"{name} cannot see patches of {px} px ({line_of(error)}); choose another --patch-px or --model"
+        ) from None
+    model.train()

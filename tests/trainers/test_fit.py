@@ -290,6 +290,12 @@ def test_a_frozen_backbone_does_not_move_and_the_classifier_learns(store: Path, 
     assert moved == {"head.weight", "head.bias"}
 
 
+def test_a_loss_on_embeddings_that_reaches_no_layer_that_learns_is_refused(store: Path, tmp_path: Path) -> None:
+    with pytest.raises(DfxError, match="with frozen transfer 'supcon' trains nothing of test_resnet that is kept"):
+        fit(replace(settings(store), loss="supcon", batch=12, frozen="transfer"), tmp_path / "run")
+    assert not (tmp_path / "run/config.json").exists()
+
+
 def test_a_loss_on_embeddings_alone_is_judged_by_class_prototypes(store: Path, tmp_path: Path) -> None:
     result = fit(replace(settings(store), loss="supcon", batch=12), tmp_path / "run")
     weights = load_file(result.run / "model.safetensors")
@@ -313,8 +319,8 @@ def test_the_running_mean_of_the_weights_is_what_is_kept(store: Path, tmp_path: 
 def test_accumulated_steps_move_the_weights_as_one_large_step_does(
     store: Path, tmp_path: Path, accumulate: int, batch: int
 ) -> None:
-    common = {"model": "test_vit", "epochs": 1, "policy": "shuffled", "augment": "none", "optimizer": "sgd"}
-    common |= {"schedule": "constant", "warmup": 0.0, "lr": 0.1, "grad_clip": 0.0}
+    common: dict[str, Any] = {"model": "test_vit", "epochs": 1, "policy": "shuffled", "augment": "none"}
+    common |= {"optimizer": "sgd", "schedule": "constant", "warmup": 0.0, "lr": 0.1, "grad_clip": 0.0}
     small = fit(replace(settings(store), batch=6, accumulate=accumulate, **common), tmp_path / "small").run
     large = fit(replace(settings(store), batch=batch, **common), tmp_path / "large").run
     one, other = load_file(small / "model.safetensors"), load_file(large / "model.safetensors")
@@ -324,6 +330,15 @@ def test_accumulated_steps_move_the_weights_as_one_large_step_does(
 def test_comparing_views_that_do_not_differ_is_refused(store: Path, tmp_path: Path) -> None:
     with pytest.raises(DfxError, match="ntxent compares views of one image, and 'none' draws nothing"):
         fit(replace(settings(store), loss="ce+ntxent", augment="none"), tmp_path / "run")
+
+
+@pytest.mark.parametrize(("model", "size", "patch"), [("dna-det", 32, 8), ("shallownet", 64, 32)])
+def test_patches_that_the_model_cannot_see_are_refused(
+    store: Path, tmp_path: Path, model: str, size: int, patch: int
+) -> None:
+    config = replace(settings(store), model=model, size=size, patches=2, patch_px=patch)
+    with pytest.raises(DfxError, match=rf"{model} cannot see patches of {patch} px \(.*\); choose another --patch-px"):
+        fit(config, tmp_path / "run")
 
 
 def test_one_image_a_step_is_refused_where_there_is_batch_norm(store: Path, tmp_path: Path) -> None:
@@ -388,4 +403,11 @@ def test_a_state_without_a_training_names_the_file(store: Path, tmp_path: Path) 
     stop_after(0, settings(store), tmp_path / "run")
     torch.save({"format": 1}, tmp_path / "run/state.pt")
     with pytest.raises(StateError, match=r"state.pt is no state of a training; delete it to train from the start"):
+        fit(settings(store), tmp_path / "run", resume=True)
+
+
+def test_a_state_without_its_settings_is_not_gone_on_from(store: Path, tmp_path: Path) -> None:
+    stop_after(0, settings(store), tmp_path / "run")
+    (tmp_path / "run/config.json").unlink()
+    with pytest.raises(StateError, match=r"state.pt has no config.json beside it; bring that back, or delete the"):
         fit(settings(store), tmp_path / "run", resume=True)

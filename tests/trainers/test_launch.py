@@ -87,6 +87,11 @@ def test_more_gpus_than_there_are_are_refused_before_ray_starts(store: Path, tmp
 
 def test_a_stop_before_the_processes_have_begun_reaches_them(tmp_path: Path) -> None:
     asked = threading.Event()
-    with _Watch(tmp_path / "run", on_said=None, on_epoch=None, on_step=None, stop=lambda: asked.set() or True):
+
+    def stop() -> bool:
+        asked.set()
+        return True
+
+    with _Watch(tmp_path / "run", on_said=None, on_epoch=None, on_step=None, stop=stop):
         asked.wait(10)
     assert (tmp_path / "run" / STOP_FILE).exists()

@@ -12,6 +12,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from dataengine.errors import DfxError
 from trainers.models.classifier import Classifier, InputSpec
 
 SIZE_PX = 512
@@ -19,6 +20,9 @@ MEAN = STD = (0.5, 0.5, 0.5)
 """What pictures are scaled to, and normalised with, for RGB in [0, 1]."""
 
 INPUT = InputSpec(size=SIZE_PX, mean=MEAN, std=STD)
+
+SMALLEST_PX = 16
+"""Side of a picture of which the last stage has something left."""
 
 NUM_FEATURES = 512
 DROPOUT = 0.2
@@ -72,6 +76,9 @@ def head(num_classes: int) -> nn.Sequential:
 
 
 def dnadet(num_classes: int, size: int) -> Classifier:
-    """DNA-Det for images of any `size`. Its last convolutions and the classifier are what transfer trains."""
+    """DNA-Det for images of any `size` from SMALLEST_PX on. Its last convolutions and the classifier are what transfer
+    trains. Raises DfxError for a smaller size."""
+    if size < SMALLEST_PX:
+        raise DfxError(f"dna-det cannot be built for {size} px, only from {SMALLEST_PX} px on; choose another --size")
     transfer = ("network.stages.3.", "head.")
     return Classifier(network(), head(num_classes), num_features=NUM_FEATURES, transfer_layers=transfer)

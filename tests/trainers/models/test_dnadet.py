@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from timm.models import group_parameters
 
+from dataengine.errors import DfxError
 from trainers.models import dnadet
 
 
@@ -48,3 +50,8 @@ def test_the_classifier_drops_a_fifth_in_training_alone() -> None:
     head, features = dnadet.head(3), torch.rand(2, 512)
     assert head[0].p == 0.2
     assert torch.equal(head.eval()(features), head[1](features))
+
+
+def test_a_size_of_which_the_last_stage_has_nothing_left_is_refused() -> None:
+    with pytest.raises(DfxError, match="dna-det cannot be built for 15 px, only from 16 px on; choose another --size"):
+        dnadet.dnadet(2, 15)
