@@ -28,8 +28,8 @@ from benchmarks.loader import RESULTS, make_rows
 from dataengine.store import Rows
 from dataengine.throughput import machine
 from trainers.config import TrainConfig
+from trainers.problem import Methods
 from trainers.run import versions_here
-from trainers.taxonomy import taxonomy_of
 from trainers.training import Training
 
 FIVE = (
@@ -61,7 +61,7 @@ def measure(
         threads=threads,
     )
     torch.manual_seed(config.seed)
-    with Training(config, taxonomy_of(TASK, rows), rows, rows, fresh=True) as training:
+    with Training(config, Methods(config, validated=False), fresh=True) as training:
         if training.device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(training.device)
         epochs = [training.epoch() for _ in range(rounds + 1)][1:]

@@ -177,8 +177,9 @@ def run_training(config: TrainConfig, run: Path, machine: Machine, *, resume: bo
     """Train with a bar, a line an epoch, and how to go on where it is stopped."""
     with progress("training") as advance:
         advance(0, note="preparing")
-        from trainers.fit import StoppedEarlyError, fit
+        from trainers.fit import fit
         from trainers.launch import launch
+        from trainers.saving import StoppedEarlyError
 
         done = 0
 

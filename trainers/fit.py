@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from filelock import FileLock, Timeout
 
-from dataengine.errors import DfxError, StateError
+from dataengine.errors import StateError
 from dataengine.store import Rows
 from trainers import checkpoint, distributed
 from trainers import run as runs
@@ -21,6 +21,7 @@ from trainers.metrics import selection_metric
 from trainers.predict import torch_threads
 from trainers.problem import problem_of
 from trainers.progress import EpochRecord, OnStep
+from trainers.saving import Saver
 from trainers.taxonomy import Taxonomy
 from trainers.training import Training
 from trainers.validation import Validation
@@ -29,13 +30,6 @@ T = TypeVar("T")
 
 SAVE_EVERY_S = 600.0
 """How often the state is saved within an epoch: what a machine that is taken away costs at most."""
-
-_AGREE_EVERY = 8
-"""Steps between the moments at which several processes ask each other whether to save or stop."""
-
-
-class StoppedEarlyError(DfxError):
-    """The training was asked to stop and has saved its state."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +77,7 @@ def fit(
     first = distributed.rank() == 0
     check_trackers(trackers)
     problem = problem_of(config)
-    with _alone(run) if first else nullcontext(), torch_threads(config.threads):
+    with alone(run) if first else nullcontext(), torch_threads(config.threads):
         _to_resume(config, run, resume=resume)  # once more: another training may have ended since
         if first:
             checkpoint.sweep_parts(run)
@@ -95,7 +89,7 @@ def fit(
             if state is not None:
                 training.load_state_dict(state["training"])
                 history = [EpochRecord.of(line) for line in state["history"]]
-            writer = _Writer(run, training, history, save_every_s=save_every_s, stop=stop)
+            writer = Saver(run, training, history, save_every_s=save_every_s, stop=stop)
             if first:
                 if state is None:
                     facts = runs.describe(config, problem.taxonomy, problem.train, problem.val, training.model_facts())
@@ -127,59 +121,8 @@ def _both(one: Callable[[T], None], other: Callable[[T], None] | None) -> Callab
     return call
 
 
-class _Writer:
-    """Saves the state of a training when it is due: in every process, since each has a part of it."""
-
-    def __init__(
-        self,
-        run: Path,
-        training: Training,
-        history: list[EpochRecord],
-        *,
-        save_every_s: float,
-        stop: Callable[[], bool] | None,
-    ) -> None:
-        self._run, self._training, self._history = run, training, history
-        self._every_s, self._stop = save_every_s, stop
-        self._saved = time.monotonic()
-        self._updates = 0
-
-    def after_update(self) -> None:
-        """Save where it is time to. Raises StoppedEarlyError where the training shall stop."""
-        self._updates += 1
-        if distributed.world_size() > 1 and self._updates % _AGREE_EVERY:
-            return
-        late = time.monotonic() - self._saved >= self._every_s
-        wanted = distributed.largest(2 if self._stop is not None and self._stop() else int(late), self._training.device)
-        if wanted:
-            self.save()
-        if wanted == 2:
-            raise self._stopped()
-
-    def stop_if_asked(self) -> None:
-        """Raise StoppedEarlyError where the training shall stop; what it is at must be saved."""
-        asked = self._stop is not None and self._stop()
-        if distributed.largest(int(asked), self._training.device):
-            raise self._stopped()
-
-    def _stopped(self) -> StoppedEarlyError:
-        step, of = self._training.learner.step, self._training.learner.num_steps
-        return StoppedEarlyError(f"stopped at step {step} of {of}, and saved in {self._run}; go on with --resume")
-
-    def save(self) -> None:
-        """Write state.pt."""
-        state = self._training.state_dict()
-        if distributed.rank() == 0:
-            lines = [record.as_dict() for record in self._history]
-            checkpoint.write_state(
-                self._run / runs.STATE_FILE,
-                {"taxonomy": self._training.problem.taxonomy.as_dict(), "history": lines, "training": state},
-            )
-        self._saved = time.monotonic()
-
-
 @contextmanager
-def _alone(run: Path) -> Iterator[None]:
+def alone(run: Path) -> Iterator[None]:
     """Keep every other training out of the folder meanwhile. Raises StateError where one is in it."""
     lock = FileLock(run / ".lock", timeout=0)
     try:

@@ -22,8 +22,9 @@ from trainers import run as runs
 from trainers.checkpoint import write_json
 from trainers.cluster import connected
 from trainers.config import TrainConfig
-from trainers.fit import SAVE_EVERY_S, FitResult, StoppedEarlyError, fit
+from trainers.fit import SAVE_EVERY_S, FitResult, alone, fit
 from trainers.progress import EpochRecord, OnStep, StepRecord
+from trainers.saving import StoppedEarlyError
 
 STOP_FILE, STEP_FILE, ERROR_FILE, SAID_FILE = ".stop", ".step.json", ".error.json", ".said.json"
 """Notes between the processes and whoever started them; none outlives the training."""
@@ -76,7 +77,8 @@ def launch(
         trackers=tuple(trackers),
         save_every_s=save_every_s,
     )
-    _sweep(run)
+    with alone(run):
+        _sweep(run)
     watch = _Watch(run, on_said=on_said, on_epoch=on_epoch, on_step=on_step, stop=stop)
     with connected("training on several processes", gpus=gpus, address=address):
         try:

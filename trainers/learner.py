@@ -102,11 +102,12 @@ class Learner:
     def _corners(self, images: Tensor) -> Tensor | None:
         if self._config.patches is None:
             return None
-        count = images.shape[:-3].numel()
+        views, part = (1, *images.shape[:1]) if images.dim() == 4 else images.shape[:2]
+        view, sample = np.arange(views)[:, None], np.arange(part) + distributed.rank() * part
         corners = draw_corners(
             self._config.seed,
             self.step,
-            np.arange(count) + distributed.rank() * count,
+            (view * part * distributed.world_size() + sample).reshape(-1),
             patches=self._config.patches,
             px=self._config.patch_px,
             size=images.shape[-1],

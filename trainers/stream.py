@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+
 from dataengine.augment import Augment
 from dataengine.errors import DfxError
 from dataengine.loader import Loader
@@ -41,7 +43,7 @@ def train_loader(
 
     `seed` None: the training's. Rank and world size are those of the process.
     """
-    spec = input_spec(config.model, config.size)
+    spec, labels = input_spec(config.model, config.size), taxonomy.labels(rows)
     term = config.loss_spec.term
     if term is not None and term.views and not term.patches:
         augment = _two_views(augment)
@@ -51,10 +53,10 @@ def train_loader(
             )
     return Loader(
         rows,
-        taxonomy.labels(rows),
+        labels,
         batch=config.batch,
         mode="train",
-        policy=policy_of(config, taxonomy),
+        policy=policy_of(config, len(np.unique(labels))),
         augment=augment,
         size=spec.size,
         seed=config.seed if seed is None else seed,
@@ -67,8 +69,8 @@ def train_loader(
     )
 
 
-def policy_of(config: TrainConfig, taxonomy: Taxonomy) -> Policy:
-    """The order of an epoch: the one that was asked for, or what the loss needs.
+def policy_of(config: TrainConfig, num_classes: int) -> Policy:
+    """The order of an epoch over rows of so many classes: the one that was asked for, or what the loss needs.
 
     For a loss that compares samples of a class, `groups` of as many classes as a batch has room for, each with up to
     MAX_PER_CLASS samples of different clips. Raises DfxError for a batch that holds no two classes of two samples.
@@ -78,7 +80,6 @@ def policy_of(config: TrainConfig, taxonomy: Taxonomy) -> Policy:
     term = config.loss_spec.term
     if term is None or not term.groups:
         return config.limited(Balanced(by=config.by))
-    num_classes = len(taxonomy.classes)
     for classes in range(min(num_classes, config.batch // 2), 1, -1):
         for per_class in range(MAX_PER_CLASS, 1, -1):
             if config.batch % (classes * per_class) == 0:
@@ -97,7 +98,7 @@ def needs_said(config: TrainConfig, taxonomy: Taxonomy, augment: Augment) -> lis
     if term is None:
         return said
     if config.order is None and term.groups:
-        said.append(f"{term.name} compares samples of a class: batches are {policy_of(config, taxonomy)}")
+        said.append(f"{term.name} compares samples of a class: batches are {policy_of(config, len(taxonomy.classes))}")
     if term.views and not term.patches:
         same = (
             "two views of each image" if augment.random else f"one view of each image: '{config.augment}' draws nothing"

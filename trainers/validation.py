@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from dataengine.errors import DfxError
 from dataengine.store import Rows
@@ -24,10 +25,12 @@ class Validation:
 
 
 def validate(predictions: pa.Table, taxonomy: Taxonomy, rows: Rows) -> Validation:
-    """Score the predictions of a validation split's rows.
+    """Score the predictions of a validation split's rows, each sample once, however many stores select it.
 
     Raises DfxError where what could be read of it cannot be scored.
     """
+    once = first_of_each(predictions)
+    predictions, rows = predictions.filter(once), replace(rows, table=rows.table.filter(once))
     scores = score(clip_table(predictions), taxonomy, threshold=0.5)
     balanced = scores[selection_metric(taxonomy.task)]
     if balanced is None:
@@ -40,6 +43,14 @@ def validate(predictions: pa.Table, taxonomy: Taxonomy, rows: Rows) -> Validatio
         balanced_accuracy=float(balanced),
         auc=scores["detection_auc"],
     )
+
+
+def first_of_each(predictions: pa.Table) -> pa.Array:
+    """Which rows are the first of their key: bool (n,)."""
+    keys = pc.dictionary_encode(predictions["key"].combine_chunks()).indices.to_numpy()
+    first = np.zeros(len(keys), dtype=bool)
+    first[np.unique(keys, return_index=True)[1]] = True
+    return pa.array(first)
 
 
 def cross_entropy(predictions: pa.Table, taxonomy: Taxonomy, rows: Rows) -> float:

@@ -16,9 +16,10 @@ from safetensors.torch import load_file
 from tests.trainers.tiny_store import write_store
 from trainers import distributed
 from trainers.config import TrainConfig
-from trainers.fit import StoppedEarlyError, fit
+from trainers.fit import fit
 from trainers.predict import predict, read_predictions
 from trainers.run import open_run
+from trainers.saving import StoppedEarlyError
 
 RUNS: dict[str, dict[str, object]] = {
     "ce": {},

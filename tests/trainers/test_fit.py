@@ -19,11 +19,12 @@ from dataengine.errors import DfxError, StateError
 from tests.trainers.tiny_store import METHODS, write_store
 from trainers.checkpoint import read_state
 from trainers.config import TrainConfig
-from trainers.fit import FitResult, StoppedEarlyError, fit
+from trainers.fit import FitResult, fit
 from trainers.metrics import clip_table, score
 from trainers.predict import read_predictions
 from trainers.progress import EpochRecord, StepRecord
 from trainers.run import open_run
+from trainers.saving import StoppedEarlyError
 
 
 @pytest.fixture(scope="module")

@@ -11,10 +11,10 @@ import pytest
 from dataengine.errors import DfxError
 from tests.trainers.tiny_store import write_store
 from trainers.config import TrainConfig
-from trainers.fit import StoppedEarlyError
 from trainers.launch import STOP_FILE, _Watch, launch
 from trainers.progress import EpochRecord, StepRecord
 from trainers.run import open_run
+from trainers.saving import StoppedEarlyError
 
 ROOT = Path(__file__).parents[2]
 

@@ -47,6 +47,8 @@ def draw_groups(groups: npt.NDArray[Any], *, resamples: int, seed: int) -> Draws
     return Draws(names=names, weights=drawn.astype(np.float64))
 
 
+_GROUPS = 2048  # whose counts are held at once
+
 ONCE = np.ones((1, 1))
 """The weights of one draw that holds everything, all rows being of one group."""
 
@@ -81,9 +83,13 @@ def cumulated(levels: Ints, num_levels: int, place: Ints, weights: Floats, rows:
     count.
     """
     num = weights.shape[1]
-    cells = np.bincount(place[rows] * num_levels + levels[rows], minlength=num * num_levels)
     sums = np.zeros((len(weights), num_levels + 1))
-    np.cumsum(weights @ cells.reshape(num, num_levels), axis=1, out=sums[:, 1:])
+    for start in range(0, num, _GROUPS):  # a table of all groups by all levels may not fit the memory
+        stop = min(start + _GROUPS, num)
+        here = rows & (place >= start) & (place < stop)
+        cells = np.bincount((place[here] - start) * num_levels + levels[here], minlength=(stop - start) * num_levels)
+        sums[:, 1:] += weights[:, start:stop] @ cells.reshape(stop - start, num_levels)
+    np.cumsum(sums[:, 1:], axis=1, out=sums[:, 1:])
     return sums
 
 

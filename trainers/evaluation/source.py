@@ -13,6 +13,7 @@ from trainers.evaluation.calibration import fit_temperature
 from trainers.metrics import Scored, clip_table, equal_error_threshold, measured, scored, source_threshold
 from trainers.predict import read_predictions
 from trainers.run import Run
+from trainers.validation import first_of_each
 
 LEVELS = ("frame", "clip")
 
@@ -79,6 +80,7 @@ def _validation(run: Run, clips: str) -> dict[str, pa.Table] | None:
     if not tables:
         return None
     frames = pa.concat_tables(tables)
+    frames = frames.filter(first_of_each(frames))  # two selections of one store may share samples
     return {"frame": frames, "clip": clip_table(frames, clips)}
 
 

@@ -65,7 +65,9 @@ def profile(config: TrainConfig, *, steps: int = 20, rounds: int = 3, on_round: 
         rows, fetch_ms = fetched(rows, config.batch) if remote else (rows, 0.0)
         plain = opened.enter_context(train_loader(config, taxonomy, rows, augment_preset("none")))
         full = opened.enter_context(train_loader(config, taxonomy, rows, augment))
-        reader = opened.enter_context(Reader(rows, config, policy_of(config, taxonomy), steps=steps, threads=threads))
+        reader = opened.enter_context(
+            Reader(rows, config, policy_of(config, len(taxonomy.classes)), steps=steps, threads=threads)
+        )
         first_read_ms = fetch_ms + reader.first()
         bench = _Bench(training, device, steps)
         views = bench.warm_up(plain, full)

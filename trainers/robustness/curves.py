@@ -17,8 +17,9 @@ from dataengine.augment import ROBUSTNESS
 from dataengine.errors import unknown_name
 from dataengine.store import select
 from trainers.evaluation.bootstrap import percentiles, resampled
-from trainers.evaluation.predicted import Computing, OnProgress, header, predictions, validation_predictions
-from trainers.metrics import clip_table, metrics_of, score, source_threshold
+from trainers.evaluation.predicted import Computing, OnProgress, header, predictions
+from trainers.evaluation.source import source_of
+from trainers.metrics import clip_table, metrics_of, score
 from trainers.run import open_run
 from trainers.taxonomy import Taxonomy
 
@@ -35,6 +36,7 @@ def curves(
     taxonomy: Taxonomy,
     *,
     threshold: float | None,
+    temperature: float | None = None,
     resamples: int = 1000,
     seed: int = 0,
 ) -> dict[str, dict[str, list[dict[str, Any]]]]:
@@ -42,19 +44,27 @@ def curves(
 
     A point is JSON-able: `level`, 0 for the untouched samples; `strength` as in `dataengine.augment.ROBUSTNESS`, null
     at level 0; `value` and its 95 % bootstrap `interval` by identity group; `change` from level 0 and
-    `change_interval`, for which both are resampled with the same draws. Null where undefined. `threshold` is the
-    source's, of clips.
+    `change_interval`, for which both are resampled with the same draws. Null where undefined. `threshold` and
+    `temperature` are the source's, of clips.
     """
     metrics = metrics_of(taxonomy.task)
     tables = {place: clip_table(table) for place, table in degraded.items()}
     kinds = [kind for kind in KINDS if any(kind == of for of, _ in degraded)]
-    scores = {place: score(table, taxonomy, threshold=threshold) for place, table in tables.items()}
+    scores = {
+        place: score(table, taxonomy, threshold=threshold, temperature=temperature) for place, table in tables.items()
+    }
     clips = clip_table(untouched)
-    at_zero = score(clips, taxonomy, threshold=threshold)
+    at_zero = score(clips, taxonomy, threshold=threshold, temperature=temperature)
     result: dict[str, dict[str, list[dict[str, Any]]]] = {metric: {} for metric in metrics}
     for metric in metrics:
         drawn = partial(
-            resampled, taxonomy=taxonomy, metric=metric, threshold=threshold, resamples=resamples, seed=seed
+            resampled,
+            taxonomy=taxonomy,
+            metric=metric,
+            threshold=threshold,
+            temperature=temperature,
+            resamples=resamples,
+            seed=seed,
         )
         zero, drawn_zero = at_zero[metric], drawn(clips)
         first = _point(0, None, zero, drawn_zero, zero, drawn_zero)
@@ -106,8 +116,8 @@ def robustness(
     run = open_run(path)
     for ref in refs:
         select([ref], split=split)
-    validation = validation_predictions(run)
-    threshold = None if validation is None else source_threshold(clip_table(validation), run.taxonomy)
+    source = source_of(run)
+    threshold, temperature = source.thresholds["clip"], source.temperatures["clip"]
     predicted = partial(predictions, run, split=split, computing=computing or Computing(), on_progress=on_progress)
     results = []
     for ref in refs:
@@ -118,7 +128,15 @@ def robustness(
             for level in range(1, NUM_LEVELS + 1)
         }
         clips = clip_table(untouched)
-        found = curves(untouched, degraded, run.taxonomy, threshold=threshold, resamples=resamples, seed=seed)
+        found = curves(
+            untouched,
+            degraded,
+            run.taxonomy,
+            threshold=threshold,
+            temperature=temperature,
+            resamples=resamples,
+            seed=seed,
+        )
         results.append(
             {
                 **header(run, meta),
