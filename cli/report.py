@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.text import Text
 
 from cli.console import JsonOption, console, write_json
 
@@ -32,6 +33,27 @@ def report(
     """
     from trainers.report.page import build_report
 
-    page = build_report(runs or [], out, trials=sweep / "trials.parquet" if sweep else None, title=title)
+    finished = _finished(runs or [])
+    page = build_report(finished, out, trials=sweep / "trials.parquet" if sweep else None, title=title)
     console.print(f"report: {page}")
-    write_json(json_file, {"report": str(page), "runs": [str(run) for run in runs or []]})
+    write_json(json_file, {"report": str(page), "runs": [str(run) for run in finished]})
+
+
+def _finished(runs: list[Path]) -> list[Path]:
+    """The runs that can be reported, if there are several: one that is unfinished, or none, is named and left out."""
+    from dataengine.errors import StateError
+    from trainers.run import open_run
+
+    found = []
+    for run in runs:
+        try:
+            open_run(run, weights=False)
+        except StateError as error:
+            if len(runs) == 1:
+                raise
+            console.print(Text("left out", "yellow"), str(error), soft_wrap=True)
+        else:
+            found.append(run)
+    if runs and not found:
+        raise StateError("none of these runs is finished; name one that is")
+    return found

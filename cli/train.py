@@ -139,7 +139,7 @@ def train(
     if data:
         given["data"] = data
     if start is not None:
-        given["weights"] = f"backbone:{start}"
+        given = {**_of_run(start, recipe_of(task)), **given, "weights": f"backbone:{start}"}
     config, run = _settings_of(task, given, out or (Path("runs") / name if name else None), resume=resume)
     if seeds < 1:
         raise DfxError(f"--seeds is {seeds}; give at least 1")
@@ -151,6 +151,15 @@ def train(
     if seeds > 1:
         _show_spread(results)
     write_json(json_file, payload(results[0]) if seeds == 1 else [payload(result) for result in results])
+
+
+def _of_run(start: str, recipe: dict[str, Any]) -> dict[str, Any]:
+    """The model and the size of the run to start from, where the recipe leaves them open."""
+    from trainers.run import read_config
+
+    saved = read_config(Path(start))
+    found = {} if saved is None else {"model": saved["model"]["name"], "size": saved["model"]["input_size"]}
+    return {name: value for name, value in found.items() if name not in recipe}
 
 
 def _settings_of(task: str, given: dict[str, Any], run: Path | None, *, resume: bool) -> tuple[TrainConfig, Path]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -136,6 +136,8 @@ def alone(run: Path) -> Iterator[None]:
     finally:
         Path(lock.lock_file).unlink(missing_ok=True)  # while it is held: a lock on a removed file is not taken
         lock.release()
+        with suppress(OSError):
+            run.rmdir()  # where nothing was begun
 
 
 def _to_resume(config: TrainConfig, run: Path, *, resume: bool) -> bool:

@@ -85,7 +85,7 @@ def _row(ax: Axes, y: int, result: Mapping[str, Any], looks: Mapping[tuple[str, 
         if one["value"] is not None:
             look = _ORIGINAL if one["role"] == ORIGINAL else looks[one["role"], one["name"]]
             ax.plot([100 * one["value"]], [y], zorder=5, **look)
-    text = "undefined" if lost["value"] is None else f"{-100 * lost['value']:+.1f}".replace("-", "\N{MINUS SIGN}")
+    text = "undefined" if lost["value"] is None else f"{100 * lost['value']:.1f}".replace("-", "\N{MINUS SIGN}")
     beside: dict[str, Any] = {"textcoords": "offset points", "va": "center", "ha": "right", "weight": "bold"}
     ax.annotate(text, (1, y), (44, 0), ("axes fraction", "data"), **beside)
 

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from dataengine.errors import DfxError
 from dataengine.order import permute
 from dataengine.records import REAL
-from dataengine.store import Rows, select
+from dataengine.store import Rows, open_store, parse_ref, select
 from trainers.config import TrainConfig
 
 Ints = npt.NDArray[np.int64]
@@ -29,10 +29,10 @@ def rows_of(config: TrainConfig, split: str) -> Rows:
     frame that both sides select stands there twice. Raises DfxError where a side has too few frames, and in attribution
     for a method of `mix` that `data` has none of.
     """
-    own = select(config.data, split=split)
+    own = _selected(config.data, split)
     if not config.mix:
         return own
-    new = select(config.mix, split=split)
+    new = _selected(config.mix, split)
     if split == "train":
         assert config.samples is not None
         if config.task == "attribution":
@@ -41,6 +41,17 @@ def rows_of(config: TrainConfig, split: str) -> Rows:
         apart = pc.invert(pc.is_in(new.table["key"], value_set=own.table["key"].combine_chunks()))
         new = draw(replace(new, table=new.table.filter(apart)), config.samples, config.seed)
     return _joined(own, new)
+
+
+def _selected(refs: tuple[str, ...], split: str) -> Rows:
+    for text in refs:
+        there = set(pc.unique(open_store(parse_ref(text).path).index()["split"]).to_pylist())
+        if split not in there:
+            raise DfxError(
+                f"{text} has no split '{split}' (but {', '.join(sorted(there))}): a training learns from train and "
+                "selects the epoch on val; convert it with more clips or with splits of your own, or train on another store"
+            )
+    return select(refs, split=split)
 
 
 def parts_of(config: TrainConfig, rows: Rows) -> tuple[Rows, Rows]:

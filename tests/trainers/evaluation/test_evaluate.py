@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from dataengine.errors import DfxError, StateError, StoreError
@@ -16,6 +17,7 @@ from trainers.evaluation.evaluate import assess, evaluate
 from trainers.evaluation.source import source_thresholds
 from trainers.fit import fit
 from trainers.metrics import score
+from trainers.predict import read_predictions
 from trainers.run import open_run
 from trainers.taxonomy import Taxonomy
 
@@ -51,7 +53,7 @@ def test_a_run_is_scored_on_every_store_in_order_with_stable_keys(run: Path, sha
     assert list(home) == list(away) == [
         "run", "store", "ref", "split", "selection", "fingerprint", "task", "classes", "weights", "frame", "clip",
         "intervals", "groups", "confusion", "unseen", "unreadable", "clips", "recall", "seen_in_training",
-        "groups_shared_with_training", "source", "checked", "figure",
+        "groups_shared_with_training", "counts_as", "source", "checked", "figure",
     ]  # fmt: skip
     assert (home["clip"]["num"], home["frame"]["num"]) == (12, 24)
     assert json.loads(json.dumps(home)) == json.loads((run / "evaluations" / record(run, "home")).read_text())
@@ -86,13 +88,19 @@ def test_shared_people_are_unknown_where_the_source_has_gone(run: Path, shards: 
     assert away["groups_shared_with_training"] is None
 
 
+def made_by_others(file: Path) -> None:
+    """Let predictions say that other weights made them."""
+    table, facts = read_predictions(file)
+    facts["weights"] = "of an earlier training"
+    pq.write_table(table.replace_schema_metadata({"dfx": json.dumps(facts)}), file)
+
+
 def test_predictions_are_made_once_and_again_for_other_weights(run: Path, shards: Path) -> None:
     asked: list[str] = []
     on_cpu(run, [str(shards / "home")])
     on_cpu(run, [str(shards / "home")], on_progress=lambda ref, done, total: asked.append(ref))
     assert asked == []
-    path = run / "evaluations" / record(run, "home")
-    path.write_text(json.dumps({**json.loads(path.read_text()), "weights": "of an earlier training"}))
+    made_by_others(next((run / "predictions").glob("home-test-*.parquet")))
     on_cpu(run, [str(shards / "home")], on_progress=lambda ref, done, total: asked.append(ref))
     assert set(asked) == {str(shards / "home")}
 
@@ -216,8 +224,7 @@ def test_every_stored_table_is_scored_where_no_store_is_named(tmp_path: Path) ->
         ("celeb-df", "test"), ("ff++", "test"), ("ff++", "val"), ("lab", "test"),
     ]  # fmt: skip
     assert {r["groups_shared_with_training"] for r in results} == {None}
-    # Training's own validation predictions are of the weights it left; of the others no record says.
-    assert [r["checked"]["weights"] for r in results] == [False, False, True, False]
+    assert {r["checked"]["weights"] for r in results} == {False}  # none of these files says what made it
 
 
 def test_predictions_that_are_nowhere_are_asked_for_before_anything_is_predicted(
@@ -237,8 +244,7 @@ def test_predictions_that_are_nowhere_are_asked_for_before_anything_is_predicted
 def test_predictions_of_other_weights_are_not_scored_as_the_runs(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run")
     evaluate(run, ["lab"], resamples=5)
-    record = run / "evaluations" / "lab-test.json"
-    record.write_text(json.dumps({**json.loads(record.read_text()), "weights": "of an earlier training"}))
+    made_by_others(run / "predictions" / "lab-test.parquet")
     with pytest.raises(StateError, match=r"lab-test.parquet was made by other weights .*`dfx eval .*run --on shards/l"):
         evaluate(run, ["lab"], resamples=5)
 
