@@ -49,7 +49,7 @@ def _selected(refs: tuple[str, ...], split: str) -> Rows:
         if split not in there:
             raise DfxError(
                 f"{text} has no split '{split}' (but {', '.join(sorted(there))}): a training learns from train and "
-                "selects the epoch on val; convert it with more clips or with splits of your own, or train on another store"
+                "selects the epoch on val; convert it with more clips or with splits of your own, or take another store"
             )
     return select(refs, split=split)
 
