@@ -152,7 +152,7 @@ def _show(result: Mapping[str, Any]) -> None:
     matrix = result["confusion"]
     unseen = {item["method"] for item in result["unseen"]}
     show_table(
-        "\nclips by true method (line) and by the model's answer (column)",
+        "\nclips by true method (line) and by the model's answer, the class of largest probability (column)",
         ("", *matrix["columns"]),
         [
             (f"{name} (unseen)" if name in unseen else name, *counts)

@@ -67,7 +67,7 @@ def launch(
 
     Raises what `fit` raises, and DfxError where Ray is missing or the processes cannot be had.
     """
-    run = Path(run).absolute()
+    named, run = Path(run), Path(run).absolute()
     count = gpus or workers or 1
     _check(config, gpus=gpus, count=count, address=address)
     job = Job(
@@ -80,6 +80,8 @@ def launch(
     with alone(run):
         _sweep(run)
     watch = _Watch(run, on_said=on_said, on_epoch=on_epoch, on_step=on_step, stop=stop)
+    if on_said is not None:
+        on_said(f"Ray starts {count} processes, which takes a while")
     with connected("training on several processes", gpus=gpus, address=address):
         try:
             with watch:
@@ -93,7 +95,7 @@ def launch(
             raise DfxError(f"a process of the training ended ({_line(error)}); go on with --resume") from error
         finally:
             _sweep(run)
-    return fit(config, run, resume=True)  # which only reads a finished run
+    return fit(config, named, resume=True)  # which only reads a finished run
 
 
 def _check(config: TrainConfig, *, gpus: int, count: int, address: str | None) -> None:

@@ -152,11 +152,12 @@ def _crops(figure: Figure, frames: Sequence[FrameAnswer], at: Floats, ends: tupl
     """A strip of what the model was shown, each in its own share of the time; grey where that holds nothing."""
     across = _WIDTH - _LEFT - _RIGHT
     bottom = (_BOTTOM + _PLOT + 0.14) / _HEIGHT
-    share = (ends[1] - ends[0]) / _CROPS
-    for n in range(_CROPS):
+    count = min(_CROPS, len(frames))
+    share = (ends[1] - ends[0]) / count
+    for n in range(count):
         middle = ends[0] + (n + 0.5) * share
         inside = [i for i in range(len(frames)) if frames[i].image and abs(at[i] - middle) <= share / 2]
-        left = _LEFT + (n + 0.5) * across / _CROPS - _CROP / 2
+        left = _LEFT + (n + 0.5) * across / count - _CROP / 2
         axes = figure.add_axes((left / _WIDTH, bottom, _CROP / _WIDTH, _CROP / _HEIGHT), xticks=(), yticks=())
         axes.spines[:].set_visible(False)
         if inside:

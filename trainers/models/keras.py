@@ -61,7 +61,9 @@ def _read(path: Path) -> list[Mapping[str, Tensor]]:
     except ModuleNotFoundError:
         raise DfxError("reading Keras's HDF5 files needs h5py; install it with pip install 'dfx[keras]'") from None
     if not path.is_file():
-        raise StateError(f"no file at {path}; give Keras weights such as Meso4_DF.h5")
+        raise StateError(
+            f"no file at {path}; MesoNet's authors publish Meso4_DF.h5 and others with their code (DariusAf/MesoNet)"
+        )
     try:
         with h5py.File(path, "r") as file:
             root = file.get("model_weights", file)
