@@ -15,15 +15,14 @@ from torch import Tensor, nn
 from dataengine.errors import DfxError
 from dataengine.order import permute
 from dataengine.store import Rows
-from trainers.checkpoint import read_weights, write_weights
+from trainers.checkpoint import write_weights
 from trainers.predict import run_over
+from trainers.run import PROTOTYPES_FILE
 
 if TYPE_CHECKING:
     from trainers.models.catalogue import Classifier, InputSpec
 
 Ints = npt.NDArray[np.int64]
-
-PROTOTYPES_FILE = "prototypes.safetensors"
 
 PER_CLASS = 1000
 """Samples that a prototype is the mean of, at most: a direction in a few hundred dimensions needs no more."""
@@ -87,9 +86,3 @@ def classify_by(model: Classifier, prototypes: Tensor) -> None:
 def write_prototypes(run: Path, prototypes: Tensor) -> None:
     """Keep them in a run folder."""
     write_weights(run / PROTOTYPES_FILE, {"prototypes": prototypes}, {})
-
-
-def read_prototypes(run: Path) -> Tensor | None:
-    """The prototypes of a run, float32 (C, d); None where it has none. Raises StateError where they are damaged."""
-    file = run / PROTOTYPES_FILE
-    return read_weights(file)[0]["prototypes"] if file.exists() else None

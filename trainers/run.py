@@ -29,6 +29,7 @@ FORMAT = 1
 
 CONFIG_FILE, METRICS_FILE, RESULT_FILE = "config.json", "metrics.jsonl", "result.json"
 WEIGHTS_FILE, STATE_FILE = "model.safetensors", "state.pt"
+PROTOTYPES_FILE = "prototypes.safetensors"
 PREDICTIONS = "predictions"
 
 CONFIG_HOLDS = {"train": dict, "taxonomy": dict, "sources": list, "model": dict}
@@ -83,9 +84,10 @@ class Run:
 
     def prototypes(self) -> Tensor | None:
         """The class prototypes, float32 (C, d), of unit length; None for a run without them."""
-        from trainers.prototypes import read_prototypes
+        from trainers.checkpoint import read_weights
 
-        return read_prototypes(self.path)
+        file = self.path / PROTOTYPES_FILE
+        return read_weights(file)[0]["prototypes"] if file.exists() else None
 
     def metrics(self) -> list[dict[str, Any]]:
         """metrics.jsonl: an object an epoch. Raises StateError where it is damaged."""

@@ -24,7 +24,6 @@ from dataengine.normalise import Normalise
 from dataengine.records import Box, Clip, Sample
 from dataengine.store import open_store
 from dataengine.video import count_frames, frame_indices
-from trainers.checkpoint import read_weights
 from trainers.inference.answer import Answer, FrameScores, Rejection, answer
 from trainers.inference.listing import MediaFile
 from trainers.predict import pick_device
@@ -35,7 +34,6 @@ FACES = ("auto", "largest", "none")
 
 NO_FACE = "no face found"
 
-PROTOTYPES_FILE = "prototypes.safetensors"
 
 _AT_ONCE = 64  # frames that go through the model together
 
@@ -150,7 +148,9 @@ class Predictor:
         self._model = run.model().to(self._device).to(memory_format=torch.channels_last).eval()
         self._prototypes: Tensor | None = None
         if rejection is not None and rejection.score == "prototype_distance":
-            self._prototypes = _prototypes(run.path / PROTOTYPES_FILE).to(self._device)
+            if (prototypes := run.prototypes()) is None:
+                raise StateError(f"{run.path} rejects by class prototypes and holds none; train the run again")
+            self._prototypes = prototypes.to(self._device)
 
     def __call__(self, file: MediaFile) -> FileAnswer:
         """Answer for one file. A file that cannot be read is an answer too: `failed`, with the reason."""
@@ -234,15 +234,6 @@ def _frame_rate(path: Path) -> float | None:
             return float(container.streams.video[0].average_rate or 0) or None
     except av.FFmpegError as error:
         raise MediaError(f"{path}: {error.strerror}; check the path and its permissions") from None
-
-
-def _prototypes(path: Path) -> Tensor:
-    if not path.exists():
-        raise StateError(f"{path} is missing, and the run rejects by it; evaluate the run again")
-    tensors, _ = read_weights(path)
-    if len(tensors) != 1:
-        raise StateError(f"{path} holds {len(tensors)} tensors instead of the prototypes; evaluate the run again")
-    return next(iter(tensors.values()))
 
 
 def _float64(values: Tensor) -> np.ndarray:
