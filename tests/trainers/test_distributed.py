@@ -26,6 +26,7 @@ RUNS: dict[str, dict[str, object]] = {
     "supcon": {"loss": "ce+supcon"},
     "proxies": {"loss": "focal+proxyanchor", "accumulate": 2},
     "weighted": {"policy": "shuffled", "class_weights": "balanced", "ema": 0.8},
+    "views-of-patches": {"loss": "ce+supcon", "patches": 2, "patch_px": 16},
     "patches": {"loss": "ce+patchwise", "patches": 2, "patch_px": 16, "learnt_weights": True},
 }
 """Trainings of a model without batch norm and dropout, whose statistics and draws would be each process's own."""

@@ -6,19 +6,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.trainers.report.synthetic_runs import CLASSES, predictions
+from trainers.evaluation import group_weights
 from trainers.evaluation.bootstrap import resampled
 from trainers.evaluation.group_weights import area, cumulated, draw_groups, joined_levels, levels_of, share
 from trainers.taxonomy import Taxonomy
 
 
-@given(seed=st.integers(0, 100), rows=st.integers(1, 40), groups=st.integers(1, 6))
-def test_cumulated_is_the_weight_of_the_rows_at_or_below_each_score(seed: int, rows: int, groups: int) -> None:
+@given(seed=st.integers(0, 100), rows=st.integers(1, 40), groups=st.integers(1, 6), at_once=st.integers(1, 8))
+def test_cumulated_is_the_weight_of_the_rows_at_or_below_each_score(
+    seed: int, rows: int, groups: int, at_once: int
+) -> None:
     rng = np.random.default_rng(seed)
     scores, names = rng.integers(0, 5, rows).astype(float), rng.integers(0, groups, rows)
     part = rng.random(rows) < 0.5
     draws = draw_groups(names, resamples=3, seed=seed)
     levels, num = levels_of(scores)
-    found = cumulated(levels, num, draws.place(names), draws.weights, part)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(group_weights, "_GROUPS", at_once)
+        found = cumulated(levels, num, draws.place(names), draws.weights, part)
     for r in range(3):
         weight = {name: draws.weights[r, i] for i, name in enumerate(draws.names)}
         for j, level in enumerate(sorted(set(scores))):
