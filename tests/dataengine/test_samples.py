@@ -113,7 +113,7 @@ def test_past_the_budget_the_error_reaches_the_main_process(own_rows: Rows) -> N
 def test_settings_that_cannot_work_are_refused(rows: Rows) -> None:
     with pytest.raises(DfxError, match="take a batch of 6"):
         Samples(rows, batch=7, mode="train", rank=0, world_size=3)
-    with pytest.raises(DfxError, match="labels for"):
+    with pytest.raises(DfxError, match="labels of shape"):
         Samples(rows, np.zeros(3, dtype=np.int64), batch=6, mode="train")
     with pytest.raises(DfxError, match="labels are float64; give whole numbers"):
         Samples(rows, np.zeros(len(rows)), batch=6, mode="train")
