@@ -37,7 +37,8 @@ def draw_degradations(results: Sequence[Mapping[str, Any]], path: Path, *, metri
         _frame(ax, results)
         title = f"{metric_name}, by {results[0]['level']}"
         figure.text(0.02, 1 - 0.12 / height, title, size=12, weight="bold", va="top")
-        told = "Number: points from the original set to the average of the unseen ones; band: its 95 % interval."
+        told = "Number: the degradation, points lost from the original set to the average of the unseen ones"
+        told += "; band: its 95 % interval" * any(map(_band, results))
         figure.text(0.02, 1 - 0.37 / height, told, size=8.5, color=MUTED, va="top")
         figure.legend(
             handles=_handles(results, looks),

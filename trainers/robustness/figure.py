@@ -35,19 +35,16 @@ def draw_curves(results: Sequence[Mapping[str, Any]], metric: str, path: Path, *
             for i, result in enumerate(results):
                 _curve(ax, result["curves"][metric][kind], _look(i))
             _panel(ax, kind, results[0]["curves"][metric][kind], chance=chance)
+        every = [point for result in results for points in result["curves"][metric].values() for point in points]
         marks = [
-            mark
-            for result in results
-            for points in result["curves"][metric].values()
-            for point in points
-            for mark in (point["value"], *(point["interval"] or ()), chance)
-            if mark is not None
+            mark for point in every for mark in (point["value"], *(point["interval"] or ()), chance) if mark is not None
         ]
         panels[0].set_ylim(max(0.0, math.floor(10 * min(marks, default=0.0)) / 10), 1.02)
         panels[0].set_ylabel(metric_name, labelpad=6)
         left, title = 0.12 / width, f"{results[0]['run']} under degradation"
         figure.text(left, 1 - 0.1 / _HEIGHT, title, size=12, weight="bold", va="top")
-        told = "By clip; 0 is untouched; band: 95 % interval" + ("; dotted: chance" if chance else "")
+        told = "By clip; 0 is untouched" + "; band: 95 % interval" * any(point["interval"] for point in every)
+        told += "; dotted: chance" if chance else ""
         figure.text(left, 1 - 0.36 / _HEIGHT, told, size=8.5, color=MUTED, va="top")
         figure.legend(
             handles=[
