@@ -92,7 +92,7 @@ SETTINGS: dict[str, Setting] = {
     "seed": Setting(STEPS, "Of everything that is drawn."),
     "amp": Setting(WHERE, f"{any_of(AMP)}: mixed precision; auto is bf16 on a GPU, else off."),
     "channels_last": Setting(WHERE, "Memory format of images and kernels."),
-    "compile": Setting(WHERE, "torch.compile the step: slow to start, then faster on a GPU."),
+    "compile": Setting(WHERE, "torch.compile the network: slow to start, then faster on a GPU."),
     "device": Setting(WHERE, "auto | cpu | cuda | cuda:N."),
     "backend": Setting(WHERE, f"{any_of(BACKENDS)}: what decodes images."),
     "threads": Setting(WHERE, "CPU threads.", unset="all cores"),

@@ -52,11 +52,13 @@ class Learner:
                 )
         amp = amp_dtype(config.amp, device)
         self._step = _parallel(Step(self.model, self.objective, amp=amp), device)
-        if config.compile:
-            self._step = torch.compile(self._step)  # type: ignore[assignment]
         self._ema: AveragedModel | None = None
         if config.ema:
             self._ema = AveragedModel(self.model, multi_avg_fn=get_ema_multi_avg_fn(config.ema), use_buffers=True)  # type: ignore[no-untyped-call]
+        if (
+            config.compile
+        ):  # the model alone: a loss that is its only term is its own detached value, which a graph confuses
+            self.model.network.compile()
         self._optimizer = optimizer_of(config, model.network, [model.head, self.objective])
         self._scaler = torch.amp.GradScaler(device.type, enabled=amp == torch.float16)
 

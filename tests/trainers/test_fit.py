@@ -412,3 +412,14 @@ def test_a_state_without_its_settings_is_not_gone_on_from(store: Path, tmp_path:
     (tmp_path / "run/config.json").unlink()
     with pytest.raises(StateError, match=r"state.pt has no config.json beside it; bring that back, or delete the"):
         fit(settings(store), tmp_path / "run", resume=True)
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler on the CPU")
+def test_a_compiled_network_trains_the_weights_of_the_plain_one(store: Path, tmp_path: Path) -> None:
+    plain, compiled = (
+        fit(replace(settings(store), epochs=1, compile=flag, ema=0.5, optimizer="sgd"), tmp_path / str(flag)).run
+        for flag in (False, True)
+    )
+    one, other = (load_file(run / "model.safetensors") for run in (plain, compiled))
+    assert one.keys() == other.keys()
+    assert max(float((one[name].float() - other[name].float()).abs().max()) for name in one) < 1e-4
