@@ -90,20 +90,32 @@ class Circle(nn.Module):
 class MultiSimilarity(nn.Module):
     """Wang et al., CVPR 2019: pairs are mined, then weighed; averaged over all rows.
 
-    The constants are the paper's: alpha 2, beta 50, epsilon 0.1 (of the mining); `margin` is its lambda.
+    The constants are the paper's: alpha 2, beta 50, epsilon 0.1 (of the mining); `margin` is its lambda. The library
+    mines; its loss is 0 where no more than one pair of each kind is left, which the formula is not.
     """
 
+    ALPHA, BETA, EPSILON = 2.0, 50.0, 0.1
+
     def __init__(self, margin: float) -> None:
-        from pytorch_metric_learning.losses import MultiSimilarityLoss
         from pytorch_metric_learning.miners import MultiSimilarityMiner
 
         super().__init__()
-        self.mine = MultiSimilarityMiner(epsilon=0.1)
-        self.loss = MultiSimilarityLoss(alpha=2, beta=50, base=margin)
+        self.mine, self.margin = MultiSimilarityMiner(epsilon=self.EPSILON), margin
 
     def forward(self, rows: Tensor, ids: Tensor) -> Tensor:
-        loss: Tensor = self.loss(rows, ids, self.mine(rows, ids))
-        return loss
+        anchors, positives, others, negatives = self.mine(rows, ids)
+        unit = F.normalize(rows, dim=1)
+        above = unit @ unit.T - self.margin
+        like = _log_one_plus_sum(-self.ALPHA * above, anchors, positives) / self.ALPHA
+        unlike = _log_one_plus_sum(self.BETA * above, others, negatives) / self.BETA
+        return (like + unlike).mean()
+
+
+def _log_one_plus_sum(values: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+    """ln(1 + sum of exp) of the values (N, N) at these places, for each row: (N,)."""
+    there = torch.zeros_like(values, dtype=torch.bool)
+    there[rows, columns] = True
+    return torch.logsumexp(F.pad(values.masked_fill(~there, -math.inf), (1, 0)), dim=1)
 
 
 class BatchHardTriplet(nn.Module):
