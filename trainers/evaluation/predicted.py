@@ -11,6 +11,7 @@ import pyarrow as pa
 from dataengine.store import file_sha256, select
 from trainers.predict import predict, prediction_path, read_predictions
 from trainers.run import WEIGHTS_FILE, Run
+from trainers.validation import first_of_each
 
 OnProgress = Callable[[str, int, int], None]
 """Called with (what is predicted, samples done, samples in all)."""
@@ -62,10 +63,15 @@ def predictions(
 
 
 def validation_predictions(run: Run) -> pa.Table | None:
-    """The frames that model selection saw: the files that result.json names; None where they are gone."""
+    """The frames that model selection saw, each once, though two selections of one store may share some: the files
+    that result.json names; None where they are gone.
+    """
     files = [run.path / name for name in run.result["validation"]]
     tables = [read_predictions(file)[0].replace_schema_metadata(None) for file in files if file.is_file()]
-    return pa.concat_tables(tables) if tables else None
+    if not tables:
+        return None
+    frames = pa.concat_tables(tables)
+    return frames.filter(first_of_each(frames))
 
 
 def header(run: Run, meta: dict[str, Any]) -> dict[str, Any]:

@@ -10,10 +10,9 @@ import numpy as np
 import pyarrow as pa
 
 from trainers.evaluation.calibration import fit_temperature
+from trainers.evaluation.predicted import validation_predictions
 from trainers.metrics import Scored, clip_table, equal_error_threshold, measured, scored, source_threshold
-from trainers.predict import read_predictions
 from trainers.run import Run
-from trainers.validation import first_of_each
 
 LEVELS = ("frame", "clip")
 
@@ -75,13 +74,8 @@ def source_thresholds(run: Run, clips: str = "mean") -> dict[str, float | None]:
 
 
 def _validation(run: Run, clips: str) -> dict[str, pa.Table] | None:
-    files = [run.path / name for name in run.result["validation"]]
-    tables = [read_predictions(path)[0].replace_schema_metadata(None) for path in files if path.exists()]
-    if not tables:
-        return None
-    frames = pa.concat_tables(tables)
-    frames = frames.filter(first_of_each(frames))  # two selections of one store may share samples
-    return {"frame": frames, "clip": clip_table(frames, clips)}
+    frames = validation_predictions(run)
+    return None if frames is None else {"frame": frames, "clip": clip_table(frames, clips)}
 
 
 def _errors(rows: Scored, task: str) -> tuple[float | None, float | None]:

@@ -20,7 +20,7 @@ def worlds(tmp_path_factory: pytest.TempPathFactory) -> Worlds:
     preload = ["tests.trainers.losses.rank_program", "pytorch_metric_learning.losses"]
     multiprocessing.get_context("forkserver").set_forkserver_preload(preload)
     multiprocessing.start_processes(run, (str(folder),), nprocs=max(WORLDS), start_method="forkserver")
-    return {world: torch.load(folder / f"world-{world}.pt") for world in WORLDS}
+    return {world: torch.load(folder / f"world-{world}.pt", weights_only=True) for world in WORLDS}
 
 
 def largest_difference(found: dict[str, Tensor], expected: dict[str, Tensor]) -> float:
