@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from dataengine.errors import DfxError
@@ -82,9 +82,16 @@ def _expected_samples(clip: Clip, settings: ExtractSettings) -> int:
 
 
 def _digest(shards: Sequence[ShardPlan], settings: ConvertSettings) -> str:
-    planned = [[shard.shard, [asdict(clip) for clip in shard.clips]] for shard in shards]
-    text = json.dumps([FORMAT, settings_json(settings), planned], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()
+    """sha256 of [FORMAT, settings, shards] as JSON, taken a shard at a time: the text has gigabytes for millions of clips."""
+    digest = hashlib.sha256(f"[{FORMAT}, {json.dumps(settings_json(settings), sort_keys=True)}, [".encode())
+    for number, shard in enumerate(shards):
+        clips = [{name: getattr(clip, name) for name in _IDENTITY} for clip in shard.clips]
+        digest.update((", " * bool(number) + json.dumps([shard.shard, clips], sort_keys=True)).encode())
+    digest.update(b"]]")
+    return digest.hexdigest()
+
+
+_IDENTITY = tuple(each.name for each in fields(Clip))
 
 
 def settings_json(settings: ConvertSettings) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from typing import Any
 from dataengine.errors import DfxError
 from trainers import run as runs
 from trainers.checkpoint import write_json
-from trainers.cluster import connected
+from dataengine.cluster import connected
 from trainers.config import TrainConfig
 from trainers.fit import SAVE_EVERY_S, FitResult, alone, fit
 from trainers.progress import EpochRecord, OnStep, StepRecord

@@ -1,0 +1,117 @@
+"""The shards on processes of this machine, side by side."""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+import traceback
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+
+from dataengine.errors import DfxError
+from dataengine.executors.attempts import Attempts, OnReport
+from dataengine.plan import ShardPlan
+from dataengine.processes import begin_worker
+from dataengine.records import ClipReport
+from dataengine.shard import Job, write_shard
+
+_LEAVE_S = 10.0  # for a worker to give up its clip, when the run is stopped
+
+
+@dataclass(frozen=True, slots=True)
+class Processes:
+    """`count` spawned processes, each with one shard in hand.
+
+    Each has a pipe of its own: a pool's shared queue stays locked for good where a process is killed while it writes,
+    and a pool ends all its processes when one of them is lost.
+    """
+
+    count: int
+
+    def run(self, shards: Sequence[ShardPlan], job: Job, on_report: OnReport) -> None:
+        """See `Executor`. A process that dies is replaced."""
+        attempts = Attempts(shards, on_report)
+        workers: dict[Connection, _Worker] = {}
+        try:
+            idle = [_Worker.start(job) for _ in range(min(self.count, len(shards)))]
+            while True:
+                while idle and (shard := attempts.next()) is not None:
+                    worker = idle.pop()
+                    workers[worker.pipe] = worker.with_shard(shard)
+                if not workers:
+                    break
+                for ready in wait(list(workers)):
+                    worker = workers[ready]  # type: ignore[index]
+                    assert worker.shard is not None
+                    try:
+                        said = worker.pipe.recv()
+                    except (EOFError, OSError):
+                        del workers[worker.pipe]
+                        idle.append(_Worker.start(job))
+                        attempts.died(worker.shard, worker.end())
+                        continue
+                    if isinstance(said, ClipReport):
+                        attempts.heard(worker.shard, said)
+                    elif isinstance(said, Exception):
+                        raise said
+                    else:
+                        idle.append(workers.pop(worker.pipe))
+        finally:
+            for worker in (*idle, *workers.values()):
+                worker.pipe.close()  # which tells it to leave
+            for worker in (*idle, *workers.values()):
+                worker.end()
+
+
+@dataclass(frozen=True, slots=True)
+class _Worker:
+    process: BaseProcess
+    pipe: Connection
+    shard: ShardPlan | None = None
+
+    @classmethod
+    def start(cls, job: Job) -> _Worker:
+        context = multiprocessing.get_context("spawn")  # OpenCV's threads hang in a forked process
+        ours, theirs = context.Pipe()
+        process = context.Process(target=_work, args=(theirs, job), daemon=True)
+        process.start()
+        theirs.close()  # with no other holder left, the pipe ends when the process does
+        return cls(process, ours)
+
+    def with_shard(self, shard: ShardPlan) -> _Worker:
+        with suppress(OSError):  # it has died; the next reading says so
+            self.pipe.send(shard)
+        return _Worker(self.process, self.pipe, shard)
+
+    def end(self) -> str:
+        """Wait until it has ended; how, in words."""
+        self.process.join(_LEAVE_S)
+        if self.process.exitcode is None:
+            self.process.terminate()
+            self.process.join()
+        code = self.process.exitcode or 0
+        if code == -signal.SIGKILL:
+            return "killed, as the system does where memory runs out"
+        return signal.strsignal(-code) or f"signal {-code}" if code < 0 else f"exit code {code}"
+
+
+def _work(pipe: Connection, job: Job) -> None:
+    """A worker's life: shards in, the reports of their clips out, None where one is finished."""
+    begin_worker()
+    with suppress(EOFError, OSError):  # nobody listens any more
+        while True:
+            shard = pipe.recv()
+            try:
+                for report in write_shard(shard, job):
+                    pipe.send(report)
+                said = None
+            except BrokenPipeError:
+                return
+            except Exception as error:
+                if not isinstance(error, DfxError):
+                    error.add_note(traceback.format_exc())
+                said = error
+            pipe.send(said)
