@@ -32,7 +32,7 @@ class Ray:
         Raises DfxError where Ray is missing or the cluster cannot be reached.
         """
         attempts = Attempts(shards, on_report)
-        with connected("converting on a cluster", gpus=0, address=self.address):
+        with connected("converting on a cluster", gpus=0, address=self.address, libraries=()):
             import ray
 
             task = ray.remote(num_cpus=1, max_retries=0)(_task)
