@@ -25,7 +25,7 @@ from dataengine.place import Place, place_of
 from dataengine.plan import ConvertSettings, Plan, ShardPlan, make_plan, settings_json
 from dataengine.publish import clear_workplaces, publish, workplace
 from dataengine.records import Clip, ClipReport
-from dataengine.shard import Job, finished, source_bytes, stands
+from dataengine.shard import Job, finished, stands
 from dataengine.store import DATASET_FILE, Store, open_store
 from dataengine.whole import PARTS, disk_full_is_clear, write_whole
 
@@ -93,7 +93,7 @@ def convert(
                 if shard.shard in recorded and not stands(shard.shard, recorded[shard.shard]["bytes"], sizes)
             ]
         else:
-            can_be_kept = listed(out, plan.shards, lambda shard: _can_be_kept(shard, root, out, sizes))
+            can_be_kept = listed(out, plan.shards, lambda shard: _can_be_kept(shard, out, sizes))
             pending = [shard for shard, kept in zip(plan.shards, can_be_kept, strict=True) if not kept]
         watch = _Watch(plan.num_clips, max_failures, on_clip, check)
         if pending:
@@ -101,8 +101,8 @@ def convert(
         if store is not None:
             _same_bytes_again(pending, store)
         else:
-            notes = {"split_origin": scan.split_origin, "notes": list(scan.notes), **_about_clips(clips)}
-            merge(plan, out, {**about, **notes})
+            found = {"notes": list(scan.notes), "missing": list(scan.missing), "unexpected": list(scan.unexpected)}
+            merge(plan, out, {**about, "split_origin": scan.split_origin, **found, **_about_clips(clips)})
     return Converted(open_store(str(out)), len(pending), len(plan.shards) - len(pending))
 
 
@@ -195,7 +195,7 @@ def _flat(settings: dict[str, Any]) -> dict[str, Any]:
     return {**settings, **settings.get("extract", {}), "extract": None}
 
 
-def _can_be_kept(shard: ShardPlan, root: Place, out: Place, sizes: dict[str, int]) -> bool:
+def _can_be_kept(shard: ShardPlan, out: Place, sizes: dict[str, int]) -> bool:
     """Whether a shard stands that this run would write again: a clip that failed, or has changed, is tried anew."""
     if finished(shard.shard, out, sizes) is None:
         return False
@@ -204,7 +204,7 @@ def _can_be_kept(shard: ShardPlan, root: Place, out: Place, sizes: dict[str, int
     except FileNotFoundError:
         return False
     return all(
-        clips[clip.clip]["status"] == "ok" and clips[clip.clip]["source_bytes"] == source_bytes(clip, root)
+        clips[clip.clip]["status"] == "ok" and clips[clip.clip]["source_bytes"] == clip.source_bytes
         for clip in shard.clips
     )
 
@@ -213,10 +213,10 @@ def _check_sources(plan: Plan, root: Place, store: Store) -> None:
     clips = store.clips()
     recorded = dict(zip(clips["clip"].to_pylist(), clips["source_bytes"].to_pylist(), strict=True))
     for clip in (clip for shard in plan.shards for clip in shard.clips):
-        now = source_bytes(clip, root)
+        now = clip.source_bytes
         if recorded[clip.clip] != now:
             raise StoreError(
-                f"{root / clip.paths[0]} has changed since {store.root} was made of it ({now:,} bytes, then "
+                f"{root / clip.first} has changed since {store.root} was made of it ({now:,} bytes, then "
                 f"{recorded[clip.clip]:,}); choose another --out, or delete the store and convert again"
             )
 
@@ -262,7 +262,7 @@ class _Watch:
         if self._on_clip:
             self._on_clip(ClipDone(clip, report, self._total))
         if report.status == "failed":
-            self._failures.append(f"{clip.paths[0]}: {report.reason}")
+            self._failures.append(f"{clip.first}: {report.reason}")
             if len(self._failures) > self._limit:
                 raise StoreError(
                     f"{len(self._failures)} clips failed, more than --max-failures {self._limit} "

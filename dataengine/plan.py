@@ -85,13 +85,18 @@ def _digest(shards: Sequence[ShardPlan], settings: ConvertSettings) -> str:
     """sha256 of [FORMAT, settings, shards] as JSON, taken a shard at a time: the text has gigabytes for millions of clips."""
     digest = hashlib.sha256(f"[{FORMAT}, {json.dumps(settings_json(settings), sort_keys=True)}, [".encode())
     for number, shard in enumerate(shards):
-        clips = [{name: getattr(clip, name) for name in _IDENTITY} for clip in shard.clips]
-        digest.update((", " * bool(number) + json.dumps([shard.shard, clips], sort_keys=True)).encode())
+        text = json.dumps([shard.shard, [_planned(clip) for clip in shard.clips]], sort_keys=True)
+        digest.update((", " * bool(number) + text).encode())
     digest.update(b"]]")
     return digest.hexdigest()
 
 
-_IDENTITY = tuple(each.name for each in fields(Clip))
+def _planned(clip: Clip) -> dict[str, Any]:
+    """What of a clip decides the store: a changed file is found by its size (`Clip.source_bytes`) and said."""
+    return {name: getattr(clip, name) for name in _PLANNED}
+
+
+_PLANNED = tuple(each.name for each in fields(Clip) if each.name != "source_bytes")
 
 
 def settings_json(settings: ConvertSettings) -> dict[str, Any]:

@@ -58,7 +58,7 @@ class Attempts:
         self._deaths[shard.shard] += 1
         at = self._at.pop(shard.shard, 0)
         if self._deaths[shard.shard] == DEATHS:
-            where = f"at work on {shard.clips[at].paths[0]}" if at < len(shard.clips) else "writing its tar"
+            where = f"at work on {shard.clips[at].first}" if at < len(shard.clips) else "writing its tar"
             raise StoreError(
                 f"{DEATHS} worker processes in turn died of {shard.shard}, the last one {where} ({how}); give them more "
                 "memory or take fewer --workers, or take that file out of the dataset, and run the same command again: "
