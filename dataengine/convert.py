@@ -122,14 +122,16 @@ def _held(out: Place) -> Iterator[Callable[[], None]]:
     try:
         with alone(out) as check:
             clear_workplaces(out)
-            yield check
+            try:
+                yield check
+            finally:
+                clear_workplaces(out)
     finally:
         if (out / DATASET_FILE).exists():
             if isinstance(out, Path):
                 shutil.rmtree(out / PARTS, ignore_errors=True)
             else:
                 (out / PARTS).delete_folder()
-        clear_workplaces(out)
 
 
 def _holds_files(out: Place) -> bool:

@@ -237,6 +237,7 @@ def _file_system(scheme: str, authority: str, query: str, patience: Patience) ->
         "request_timeout": patience.stall_s,
         "connect_timeout": patience.connect_s,
         "background_writes": False,
+        "allow_delayed_open": True,  # small files are one request, and whole or not there
     }
     return fs.S3FileSystem(region=region, retry_strategy=once, **options, **limits), authority
 

@@ -35,12 +35,12 @@ class Processes:
         """See `Executor`. A process that dies is replaced."""
         attempts = Attempts(shards, on_report)
         workers: dict[Connection, _Worker] = {}
+        idle: list[_Worker] = []
         try:
-            idle = [_Worker.start(job) for _ in range(min(self.count, len(shards)))]
             while True:
-                while idle and (shard := attempts.next()) is not None:
-                    worker = idle.pop()
-                    workers[worker.pipe] = worker.with_shard(shard)
+                while len(workers) < self.count and (shard := attempts.next()) is not None:
+                    worker = (idle.pop() if idle else _Worker.start(job)).with_shard(shard)
+                    workers[worker.pipe] = worker
                 if not workers:
                     break
                 for ready in wait(list(workers)):
@@ -50,7 +50,6 @@ class Processes:
                         said = worker.pipe.recv()
                     except (EOFError, OSError):
                         del workers[worker.pipe]
-                        idle.append(_Worker.start(job))
                         attempts.died(worker.shard, worker.end())
                         continue
                     if isinstance(said, ClipReport):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import io
 import socket
 import threading
 from collections import Counter, defaultdict, deque
@@ -22,6 +23,8 @@ ENVIRONMENT = {
     "AWS_CONFIG_FILE": "/dev/null",
 }
 _REFUSALS = {"slow down": (503, "SlowDown"), "gone": (404, "NoSuchKey"), "denied": (403, "AccessDenied")}
+_SENT = {"content-length", "transfer-encoding", "expect"}
+_SUMS = {"x-amz-decoded-content-length", "x-amz-trailer", "x-amz-content-sha256"}
 _HOP = {"transfer-encoding", "connection", "content-length", "server", "date"}
 
 
@@ -156,19 +159,19 @@ class Proxy:
         name = unquote(urlsplit(handler.path).path).rpartition("/")[2]
         self.writes[name] += 1
         fault = self.write_faults[name].popleft() if self.write_faults[name] else "ok"
-        length = int(handler.headers.get("Content-Length") or 0)
-        data = handler.rfile.read(length // 2 if fault == "cut" else length)
         if fault == "cut":
+            handler.rfile.read(1)
             handler.close_connection = True
             handler.connection.shutdown(socket.SHUT_RDWR)
             return
+        data = _body(handler)
         if _refused(handler, fault):
             return
         if fault == "stall":
             self.holding.set()
             self.release.wait()
             return
-        response, body = _passed_on(handler, server_port, data[:-1] if fault == "wrong" else data)
+        response, body = _passed_on(handler, server_port, data, shortened=fault == "wrong")
         if fault == "unanswered":
             handler.close_connection = True
             handler.connection.shutdown(socket.SHUT_RDWR)
@@ -185,11 +188,35 @@ def _refused(handler: BaseHTTPRequestHandler, fault: str) -> bool:
     return bool(code)
 
 
+def _body(handler: BaseHTTPRequestHandler) -> bytes:
+    """The request's, whether its length is said before or it comes in chunks."""
+    if handler.headers.get("Transfer-Encoding") != "chunked":
+        return handler.rfile.read(int(handler.headers.get("Content-Length") or 0))
+    data = b""
+    while size := int(handler.rfile.readline(), 16):
+        data += handler.rfile.read(size)
+        handler.rfile.readline()
+    handler.rfile.readline()
+    return data
+
+
+def _unpacked(data: bytes) -> bytes:
+    """What a client sent in chunks of its own (aws-chunked), without them and the checksum behind."""
+    stream, found = io.BytesIO(data), b""
+    while size := int(stream.readline(), 16):
+        found += stream.read(size)
+        stream.readline()
+    return found
+
+
 def _passed_on(
-    handler: BaseHTTPRequestHandler, server_port: int, data: bytes | None = None
+    handler: BaseHTTPRequestHandler, server_port: int, data: bytes | None = None, *, shortened: bool = False
 ) -> tuple[http.client.HTTPResponse, bytes]:
     """The server's answer to the request, and its body."""
-    headers = {name: value for name, value in handler.headers.items() if name.lower() not in ("content-length", "expect")}
+    headers = {name: value for name, value in handler.headers.items() if name.lower() not in _SENT}
+    if shortened and data is not None:
+        data = _unpacked(data)[:-1] if "aws-chunked" in headers.pop("content-encoding", "") else data[:-1]
+        headers = {name: value for name, value in headers.items() if name.lower() not in _SUMS}
     connection = http.client.HTTPConnection("127.0.0.1", server_port)
     connection.request(handler.command, handler.path, body=data, headers=headers)
     response = connection.getresponse()
