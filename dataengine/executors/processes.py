@@ -18,8 +18,6 @@ from dataengine.processes import begin_worker
 from dataengine.records import ClipReport
 from dataengine.shard import Job, write_shard
 
-_LEAVE_S = 10.0  # for a worker to give up its clip, when the run is stopped
-
 
 @dataclass(frozen=True, slots=True)
 class Processes:
@@ -60,7 +58,7 @@ class Processes:
                         idle.append(workers.pop(worker.pipe))
         finally:
             for worker in (*idle, *workers.values()):
-                worker.pipe.close()  # which tells it to leave
+                worker.process.terminate()  # what it leaves half-written, whoever holds the store clears away
             for worker in (*idle, *workers.values()):
                 worker.end()
 
@@ -87,10 +85,8 @@ class _Worker:
 
     def end(self) -> str:
         """Wait until it has ended; how, in words."""
-        self.process.join(_LEAVE_S)
-        if self.process.exitcode is None:
-            self.process.terminate()
-            self.process.join()
+        self.process.join()
+        self.pipe.close()
         code = self.process.exitcode or 0
         if code == -signal.SIGKILL:
             return "killed, as the system does where memory runs out"
@@ -107,8 +103,6 @@ def _work(pipe: Connection, job: Job) -> None:
                 for report in write_shard(shard, job):
                     pipe.send(report)
                 said = None
-            except BrokenPipeError:
-                return
             except Exception as error:
                 if not isinstance(error, DfxError):
                     error.add_note(traceback.format_exc())

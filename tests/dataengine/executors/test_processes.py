@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from dataengine import layouts, splits
+from dataengine.convert import ClipDone, convert
 from dataengine.errors import StoreError
 from dataengine.executors import HERE, Processes
 from dataengine.extract import ExtractSettings
 from dataengine.layouts.scan import ScanOptions
 from dataengine.plan import ConvertSettings, Plan, make_plan
-from dataengine.records import Clip, ClipReport
 from dataengine.shard import Job
 from dataengine.whole import PARTS
 
@@ -73,11 +73,12 @@ def test_a_clip_that_kills_its_process_each_time_ends_the_run_and_is_named(image
 
 
 def test_no_process_and_no_temporary_file_is_left_where_the_run_is_stopped(image_tree: Path, tmp_path: Path) -> None:
-    def stop(clip: Clip, report: ClipReport) -> None:
+    def stop(done: ClipDone) -> None:
         raise StoreError("enough")
 
-    (tmp_path / "out" / PARTS).mkdir(parents=True)
     with pytest.raises(StoreError, match="enough"):
-        Processes(2).run(planned(image_tree).shards, Job(image_tree, tmp_path / "out", SETTINGS), stop)
+        convert(
+            "folder", image_tree, tmp_path / "out", SETTINGS, ScanOptions(), executor=Processes(2), on_clip=stop
+        )
     assert not multiprocessing.active_children()
     assert not list((tmp_path / "out" / PARTS).glob("tmp-*"))
