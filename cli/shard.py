@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections import Counter
 from pathlib import Path
@@ -22,7 +21,9 @@ def shard(
     root: Annotated[
         str | None, typer.Option(help="The dataset's folder or URL. [default: data/LAYOUT]", show_default=False)
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="The store's folder. [default: shards/LAYOUT]")] = None,
+    out: Annotated[
+        str | None, typer.Option(help="The store's folder, here or a URL. [default: shards/LAYOUT]")
+    ] = None,
     quality: Annotated[
         str,
         typer.Option(
@@ -51,7 +52,19 @@ def shard(
     jpeg_quality: Annotated[int, typer.Option(help="High, since forensic traces are the signal.")] = 95,
     shard_samples: Annotated[int, typer.Option(help="About so many images a tar.")] = 2048,
     seed: Annotated[int, typer.Option(help="Of derived splits and of the order in the shards.")] = 0,
-    workers: Annotated[int | None, typer.Option(help="Processes; 0: in this one. [default: all cores]", min=0)] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            help="Processes; 0: in this one. With --address: shards in hand at once. [default: all cores]", min=0
+        ),
+    ] = None,
+    address: Annotated[
+        str | None,
+        typer.Option(
+            help="A running Ray cluster (HOST:PORT, or auto) instead of this machine. All its machines must see the "
+            "dataset and the store under the same paths or URLs, and have dfx installed (docs/conversion.md)."
+        ),
+    ] = None,
     max_failures: Annotated[
         int | None, typer.Option(help="Stop after so many unreadable clips. [default: a tenth, at least 20]")
     ] = None,
@@ -62,6 +75,7 @@ def shard(
     Killed or interrupted, the same command goes on where it stood; a finished store is recognised and left alone.
     """
     from dataengine.convert import convert
+    from dataengine.executors import executor_of
     from dataengine.extract import ExtractSettings
     from dataengine.layouts import layout_named
     from dataengine.layouts.scan import ScanOptions
@@ -80,7 +94,7 @@ def shard(
         shard_samples=shard_samples,
     )
     root = root or f"data/{layout}"
-    out = out or Path("shards") / layout
+    out = out or f"shards/{layout}"
     start = time.perf_counter()
     with progress(f"Converting {layout}") as advance:
 
@@ -94,7 +108,7 @@ def shard(
             out,
             settings,
             ScanOptions(quality=quality, splits=split_files, name=name),
-            workers=os.cpu_count() or 1 if workers is None else workers,
+            executor=executor_of(workers=workers, address=address),
             max_failures=max_failures,
             on_clip=on_clip,
         )

@@ -33,7 +33,7 @@ KILLS = 20
 SETTINGS = ConvertSettings(extract=ExtractSettings(faces="none"), shard_samples=6)
 
 
-def run(tree: Path, out: Path | str, settings: ConvertSettings = SETTINGS, **more: object) -> Store:
+def run(tree: Path | str, out: Path | str, settings: ConvertSettings = SETTINGS, **more: object) -> Store:
     return convert("folder", tree, out, settings, ScanOptions(), **more).store  # type: ignore[arg-type]
 
 
