@@ -122,7 +122,14 @@ def make_stores(folder: Path, scale: Scale, workers: int) -> tuple[Path, Path]:
         videos = folder / "videos" / mini.store
         generate(mini.layout, videos, clips=scale.clips, frames=scale.frames, seed=mini.seed, workers=workers)
         options = ScanOptions(name=mini.store if mini.layout == "folder" else "")
-        convert(mini.layout, videos, folder / "stores" / mini.store, settings, options, executor=executor_of(workers=workers))
+        convert(
+            mini.layout,
+            videos,
+            folder / "stores" / mini.store,
+            settings,
+            options,
+            executor=executor_of(workers=workers),
+        )
     return folder / "stores" / OWN.store, folder / "stores" / OTHER.store
 
 

@@ -21,9 +21,7 @@ def shard(
     root: Annotated[
         str | None, typer.Option(help="The dataset's folder or URL. [default: data/LAYOUT]", show_default=False)
     ] = None,
-    out: Annotated[
-        str | None, typer.Option(help="The store's folder, here or a URL. [default: shards/LAYOUT]")
-    ] = None,
+    out: Annotated[str | None, typer.Option(help="The store's folder, here or a URL. [default: shards/LAYOUT]")] = None,
     quality: Annotated[
         str,
         typer.Option(

@@ -99,9 +99,9 @@ def _start(*, gpus: int | None, address: str | None, variables: Mapping[str, str
             if address == "auto":
                 raise _nothing_there(address, error) from None
             raise DfxError(
-                f"--address {address}: a Ray cluster may be there, but does not let dfx in ({_line(error)}); if it asks "
-                "for a token, set the cluster's here (RAY_AUTH_TOKEN_PATH or ~/.ray/auth_token, docs/training.md), and "
-                "use its versions of Ray and Python"
+                f"--address {address}: a Ray cluster may be there, but does not let dfx in ({_line(error)}); if it "
+                "asks for one, set its token here (RAY_AUTH_TOKEN_PATH or ~/.ray/auth_token, docs/training.md), "
+                "and use its versions of Ray and Python"
             ) from None
         return
     import torch

@@ -250,9 +250,7 @@ def _about_clips(clips: list[Clip]) -> dict[str, Any]:
 class _Watch:
     """Counts the clips as they are done, and says when to stop."""
 
-    def __init__(
-        self, total: int, max_failures: int | None, on_clip: OnClip | None, check: Callable[[], None]
-    ) -> None:
+    def __init__(self, total: int, max_failures: int | None, on_clip: OnClip | None, check: Callable[[], None]) -> None:
         self._total = total
         self._limit = max(20, total // 10) if max_failures is None else max_failures
         self._on_clip = on_clip

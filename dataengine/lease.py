@@ -1,7 +1,7 @@
 """One run at a time on a store: a lock where it lies here, a lease beside its files where it lies behind a URL.
 
-An object store has no locks. A run that writes there leaves a small object, `.parts/lease-*.json`, and writes it anew as
-long as it lives; one that has not been written for STALE_S no longer counts. Whoever begins writes its own and only
+An object store has no locks. A run that writes there leaves a small object, `.parts/lease-*.json`, and writes it anew
+as long as it lives; one that has not been written for STALE_S no longer counts. Whoever begins writes its own and only
 then looks for others, so of two that begin together at least one is refused. Times are the server's: the clocks of the
 machines do not matter. It is best effort: a run that is cut off from the server for longer than STALE_S, and comes
 back, may find another at work. It stops as soon as it notices; since shards are written to the same bytes by whoever
@@ -23,7 +23,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from dataengine.errors import StoreError
-from dataengine.place import Place, is_remote
+from dataengine.place import Place
 from dataengine.remote import RemotePath
 from dataengine.whole import PARTS
 
@@ -40,7 +40,7 @@ def alone(out: Place) -> Iterator[Callable[[], None]]:
     Yields a check to be called now and then: it raises StoreError once the store may no longer be held. Raises
     StoreError where another run holds it.
     """
-    if is_remote(out):
+    if isinstance(out, RemotePath):
         with _leased(out) as check:
             yield check
         return

@@ -82,7 +82,7 @@ def _expected_samples(clip: Clip, settings: ExtractSettings) -> int:
 
 
 def _digest(shards: Sequence[ShardPlan], settings: ConvertSettings) -> str:
-    """sha256 of [FORMAT, settings, shards] as JSON, taken a shard at a time: the text has gigabytes for millions of clips."""
+    """sha256 of [FORMAT, settings, shards] as JSON, a shard at a time: millions of clips make gigabytes of text."""
     digest = hashlib.sha256(f"[{FORMAT}, {json.dumps(settings_json(settings), sort_keys=True)}, [".encode())
     for number, shard in enumerate(shards):
         text = json.dumps([shard.shard, [_planned(clip) for clip in shard.clips]], sort_keys=True)

@@ -1,4 +1,4 @@
-"""Where the files of a store are finished: in the store itself, or here and then uploaded whole where it lies behind a URL."""
+"""Where the files of a store are finished: in the store, or here, to be uploaded, where it lies behind a URL."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from dataengine.place import Place, is_remote
+from dataengine.place import Place
+from dataengine.remote import RemotePath
 from dataengine.whole import PARTS
 
 
@@ -21,7 +22,7 @@ def workplace(out: Place) -> Iterator[Path]:
     Where the store lies here, it is the store. Otherwise it is a new folder in that of temporary files (TMPDIR), gone
     at the end: `publish` brings its files to their place.
     """
-    if not is_remote(out):
+    if isinstance(out, Path):
         yield out
         return
     scratch = _scratch(out)
@@ -36,7 +37,7 @@ def publish(folder: Path, out: Place, names: Iterable[str]) -> None:
 
     Where the store lies here, they are in their place already. Raises StoreError where one cannot be written.
     """
-    if is_remote(out):
+    if isinstance(out, RemotePath):
         for name in names:
             with (folder / name).open("rb") as stream:
                 (out / name).write(stream)
@@ -44,11 +45,11 @@ def publish(folder: Path, out: Place, names: Iterable[str]) -> None:
 
 def clear_workplaces(out: Place) -> None:
     """Remove what processes of this machine that were killed have left; for whoever holds the store alone."""
-    if is_remote(out):
+    if isinstance(out, Path):
+        for stale in (out / PARTS).glob("tmp-*"):
+            stale.unlink(missing_ok=True)
+    else:
         shutil.rmtree(_scratch(out), ignore_errors=True)
-        return
-    for stale in (out / PARTS).glob("tmp-*"):
-        stale.unlink(missing_ok=True)
 
 
 def _scratch(out: Place) -> Path:

@@ -242,9 +242,7 @@ def _file_system(scheme: str, authority: str, query: str, patience: Patience) ->
     return fs.S3FileSystem(region=region, retry_strategy=once, **options, **limits), authority
 
 
-def _patiently(
-    path: RemotePath, attempt: Callable[[fs.FileSystem, str], Result], *, writing: bool = False
-) -> Result:
+def _patiently(path: RemotePath, attempt: Callable[[fs.FileSystem, str], Result], *, writing: bool = False) -> Result:
     tries = _Tries(path, None, "written" if writing else "read")
     while True:
         try:
@@ -283,8 +281,8 @@ class _Tries:
         self._failures += 1
         if self._failures >= PATIENCE.tries:
             raise StoreError(
-                f"{self._path} cannot be {self._what}, tried {self._failures} times ({reason}); check the network and the "
-                "server, and run the same command again"
+                f"{self._path} cannot be {self._what}, tried {self._failures} times ({reason}); check the network and "
+                "the server, and run the same command again"
             ) from None
         wait = min(PATIENCE.most_wait_s, PATIENCE.first_wait_s * 2 ** (self._failures - 1))
         if self._stop.wait(wait * random.uniform(0.5, 1.0)):

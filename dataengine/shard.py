@@ -75,7 +75,9 @@ def write_shard(plan: ShardPlan, job: Job) -> Generator[ClipReport, None, ShardR
         entries.sort(key=lambda entry: (int(counter_hash(settings.seed, text_hash(entry.key))), entry.key))
         index_rows = _write_tar(plan.shard, entries, spool, folder) if entries else []
         tar = folder / plan.shard
-        index, clips, done = (f"{PARTS}/{plan.shard}.{kind}" for kind in ("index.parquet", "clips.parquet", "done.json"))
+        index, clips, done = (
+            f"{PARTS}/{plan.shard}.{kind}" for kind in ("index.parquet", "clips.parquet", "done.json")
+        )
         record = (
             ShardRecord(plan.shard, len(entries), tar.stat().st_size, file_sha256(tar))
             if entries

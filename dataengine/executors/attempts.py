@@ -1,4 +1,4 @@
-"""What executors share: which shards wait, what is told of them, and when a shard that dies again and again is given up."""
+"""What executors share: which shards wait, what is told of them, and when one that dies again and again is given up."""
 
 from __future__ import annotations
 
@@ -54,14 +54,14 @@ class Attempts:
             self._on_report(shard.clips[at], report)
 
     def died(self, shard: ShardPlan, how: str) -> None:
-        """The process at work on a shard is gone, `how` in words: it waits again. Raises StoreError at the last death."""
+        """Its process is gone, `how` in words: the shard waits again. Raises StoreError where it was the last try."""
         self._deaths[shard.shard] += 1
         at = self._at.pop(shard.shard, 0)
         if self._deaths[shard.shard] == DEATHS:
             where = f"at work on {shard.clips[at].first}" if at < len(shard.clips) else "writing its tar"
             raise StoreError(
-                f"{DEATHS} worker processes in turn died of {shard.shard}, the last one {where} ({how}); give them more "
-                "memory or take fewer --workers, or take that file out of the dataset, and run the same command again: "
-                "finished shards are kept"
+                f"{DEATHS} worker processes in turn died of {shard.shard}, the last one {where} ({how}); give them "
+                "more memory or take fewer --workers, or take that file out of the dataset, and run the same command "
+                "again: finished shards are kept"
             )
         self._waiting.appendleft(shard)

@@ -154,7 +154,6 @@ class Proxy:
         if bytes_wanted:
             self.read_bytes[name] += len(body)
 
-
     def _store(self, handler: BaseHTTPRequestHandler, server_port: int) -> None:
         name = unquote(urlsplit(handler.path).path).rpartition("/")[2]
         self.writes[name] += 1

@@ -112,7 +112,8 @@ def test_a_run_killed_at_random_moments_ends_in_the_same_bytes(image_tree: Path,
         "from dataengine.extract import ExtractSettings; from dataengine.layouts.scan import ScanOptions;"
         "from dataengine.plan import ConvertSettings;"
         "s = ConvertSettings(extract=ExtractSettings(faces='none'), shard_samples=6);"
-        "convert('folder', Path(sys.argv[1]), Path(sys.argv[2]), s, ScanOptions(), executor=executor_of(workers=int(sys.argv[3])),"
+        "e = executor_of(workers=int(sys.argv[3]));"
+        "convert('folder', Path(sys.argv[1]), Path(sys.argv[2]), s, ScanOptions(), executor=e,"
         "on_clip=lambda done: print('clip', flush=True))"
     )
     rng = random.Random(7)

@@ -77,8 +77,6 @@ def test_no_process_and_no_temporary_file_is_left_where_the_run_is_stopped(image
         raise StoreError("enough")
 
     with pytest.raises(StoreError, match="enough"):
-        convert(
-            "folder", image_tree, tmp_path / "out", SETTINGS, ScanOptions(), executor=Processes(2), on_clip=stop
-        )
+        convert("folder", image_tree, tmp_path / "out", SETTINGS, ScanOptions(), executor=Processes(2), on_clip=stop)
     assert not multiprocessing.active_children()
     assert not list((tmp_path / "out" / PARTS).glob("tmp-*"))

@@ -102,7 +102,8 @@ def test_a_driver_that_is_killed_is_taken_up_when_a_node_is_lost_too_and_each_cl
 ) -> None:
     out = tmp_path / "out"
     with nodes.driver(image_tree, out) as first:
-        seen = [said(first, answer=number > 0) for number in range(12)]
+        for number in range(12):
+            assert said(first, answer=number > 0)
         with pytest.raises(StoreError, match="another run is writing"):
             run(image_tree, out, executor=Ray(nodes.address))
         first.send_signal(signal.SIGKILL)
