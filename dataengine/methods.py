@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from dataengine.errors import LayoutError
 from dataengine.records import REAL
 
-FACE_SWAP, REENACTMENT, UNKNOWN = "face swap", "reenactment", "unknown"
+FACE_SWAP, REENACTMENT, TALKING_HEAD, EDITING = "face swap", "reenactment", "talking head", "editing"
+UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,7 @@ class Method:
 
 
 _FFPP = "Roessler et al., FaceForensics++ (ICCV 2019), section 3"
+_FORGERYNET = "He et al., ForgeryNet (CVPR 2021)"
 
 METHODS: Mapping[str, Method] = {
     method.name: method
@@ -36,9 +38,30 @@ METHODS: Mapping[str, Method] = {
         Method("Face2Face", REENACTMENT, f"{_FFPP}: Thies et al. (CVPR 2016), expression transfer with a 3D model"),
         Method("FaceSwap", FACE_SWAP, f"{_FFPP}: graphics, a 3D model fitted and blended; no learning"),
         Method("NeuralTextures", REENACTMENT, f"{_FFPP}: Thies et al. (2019), only the mouth region is changed"),
-        Method("FaceShifter", FACE_SWAP, "Li et al. (2019), added to FF++ by its authors"),
+        Method("FaceShifter", FACE_SWAP, "Li et al. (2019), by its authors in FF++; named so by ForgeryNet"),
         Method("DeepFakeDetection", FACE_SWAP, "Google/Jigsaw (2019), actors; the generator is not published"),
         Method("Celeb-DF", FACE_SWAP, "Li et al. (CVPR 2020): an improved autoencoder of their own, one for all fakes"),
+        Method("DFDC", UNKNOWN, "Dolhansky et al. (2020): eight methods, not all swaps; no video's is published"),
+        Method("DFDC-preview-A", FACE_SWAP, "Dolhansky et al., the DFDC preview (2019): the first of two, not named"),
+        Method("DFDC-preview-B", FACE_SWAP, "Dolhansky et al., the DFDC preview (2019): the second of two, not named"),
+        Method("FSGAN", FACE_SWAP, "Nirkin et al. (ICCV 2019): the one method of that name, with its authors' code"),
+        Method("Wav2Lip", TALKING_HEAD, "Prajwal et al. (ACM MM 2020): the mouth follows an audio track"),
+        Method("FOMM", REENACTMENT, "Siarohin et al., First Order Motion Model (NeurIPS 2019), with its authors' code"),
+        Method("FakeAVCeleb-faceswap", FACE_SWAP, "FakeAVCeleb's own: learnt, where FF++'s FaceSwap is graphics"),
+        Method("FakeAVCeleb-faceswap-Wav2Lip", FACE_SWAP, "FakeAVCeleb's faceswap, then Wav2Lip over the mouth"),
+        Method("FSGAN-Wav2Lip", FACE_SWAP, "FSGAN, then Wav2Lip over the mouth (FakeAVCeleb)"),
+        Method("ForgeryNet-DeepFakes", FACE_SWAP, f"{_FORGERYNET}; that it is FF++'s tool is not shown"),
+        Method("ForgeryNet-BlendFace", FACE_SWAP, f"{_FORGERYNET}; a later method of that name is another"),
+        Method("MMReplacement", FACE_SWAP, f"{_FORGERYNET}: among its face swaps"),
+        Method("DeepFakes-StarGAN-Stack", FACE_SWAP, f"{_FORGERYNET}: a swap and an edit, one after the other"),
+        Method("StarGAN-BlendFace-Stack", FACE_SWAP, f"{_FORGERYNET}: an edit and a swap, one after the other"),
+        Method("ForgeryNet-Talking-Head", TALKING_HEAD, f"{_FORGERYNET}: its 'Talking Head Video'"),
+        Method("ATVG-Net", TALKING_HEAD, "Chen et al. (CVPR 2019): a face from audio through landmarks"),
+        Method("ForgeryNet-StyleGAN2", EDITING, f"{_FORGERYNET}: among its edits; others synthesise with it"),
+        Method("MaskGAN", EDITING, "Lee et al. (CVPR 2020): edits by a mask of the face's parts"),
+        Method("StarGAN2", EDITING, "Choi et al., StarGAN v2 (CVPR 2020)"),
+        Method("SC-FEGAN", EDITING, "Jo and Park (ICCV 2019): edits by sketch and colour"),
+        Method("DiscoFaceGAN", EDITING, "Deng et al. (CVPR 2020): pose, expression and light by a 3D model"),
     )
 }
 
@@ -54,6 +77,35 @@ _CANONICAL: Mapping[tuple[str, str], str] = {
     ("celeb-df", "Celeb-real"): REAL,
     ("celeb-df", "YouTube-real"): REAL,
     ("celeb-df", "Celeb-synthesis"): "Celeb-DF",
+    ("dfdc", "REAL"): REAL,
+    ("dfdc", "FAKE"): "DFDC",
+    ("dfdc-preview", "original_videos"): REAL,
+    ("dfdc-preview", "method_A"): "DFDC-preview-A",
+    ("dfdc-preview", "method_B"): "DFDC-preview-B",
+    ("fakeavceleb", "real"): REAL,
+    ("fakeavceleb", "rtvc"): REAL,  # a cloned voice over untouched pictures
+    ("fakeavceleb", "wav2lip"): "Wav2Lip",
+    ("fakeavceleb", "faceswap"): "FakeAVCeleb-faceswap",
+    ("fakeavceleb", "fsgan"): "FSGAN",
+    ("fakeavceleb", "faceswap-wav2lip"): "FakeAVCeleb-faceswap-Wav2Lip",
+    ("fakeavceleb", "fsgan-wav2lip"): "FSGAN-Wav2Lip",
+    ("forgerynet", "Real"): REAL,
+    ("forgerynet", "Rest"): REAL,  # the untouched frames of a video that is manipulated in part
+    ("forgerynet", "FaceShifter"): "FaceShifter",
+    ("forgerynet", "FS-GAN"): "FSGAN",
+    ("forgerynet", "DeepFakes"): "ForgeryNet-DeepFakes",
+    ("forgerynet", "BlendFace"): "ForgeryNet-BlendFace",
+    ("forgerynet", "MMReplacement"): "MMReplacement",
+    ("forgerynet", "DeepFakes-StarGAN-Stack"): "DeepFakes-StarGAN-Stack",
+    ("forgerynet", "Talking Head Video"): "ForgeryNet-Talking-Head",
+    ("forgerynet", "ATVG-Net"): "ATVG-Net",
+    ("forgerynet", "StarGAN-BlendFace-Stack"): "StarGAN-BlendFace-Stack",
+    ("forgerynet", "First Order Motion"): "FOMM",
+    ("forgerynet", "StyleGAN2"): "ForgeryNet-StyleGAN2",
+    ("forgerynet", "MaskGAN"): "MaskGAN",
+    ("forgerynet", "StarGAN2"): "StarGAN2",
+    ("forgerynet", "SC-FEGAN"): "SC-FEGAN",
+    ("forgerynet", "DiscoFaceGAN"): "DiscoFaceGAN",
 }
 
 

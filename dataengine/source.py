@@ -30,25 +30,25 @@ class SourceTree:
     """Bytes of every file, hidden ones and those in hidden folders left out."""
 
     @cached_property
-    def _entries(self) -> dict[str, tuple[list[str], list[str]]]:
-        """Subfolders and files of each folder."""
-        entries: dict[str, tuple[list[str], list[str]]] = defaultdict(lambda: ([], []))
+    def _entries(self) -> dict[str, tuple[dict[str, None], list[str]]]:
+        """Subfolders and files of each folder; of subfolders there may be 100,000, so they are looked up."""
+        entries: dict[str, tuple[dict[str, None], list[str]]] = defaultdict(lambda: ({}, []))
         for path in self.sizes:
             folder = path.rpartition("/")[0]
             entries[folder][1].append(path)
             while folder and folder not in entries[parent := folder.rpartition("/")[0]][0]:
-                entries[parent][0].append(folder)
+                entries[parent][0][folder] = None
                 folder = parent
         return dict(entries)
 
     def folders(self, folder: str = "") -> list[str]:
         """Its subfolders that hold a file at any depth, sorted by name; none where it does not exist."""
-        return sorted(self._entries.get(folder, ([], []))[0])
+        return sorted(self._entries.get(folder, ({}, []))[0])
 
     def files(self, folder: str, suffixes: frozenset[str]) -> list[str]:
         """The files directly in it with one of the suffixes (lower case; they match any case), sorted as people
         count: the frame 10 comes after 9."""
-        found = self._entries.get(folder, ([], []))[1]
+        found = self._entries.get(folder, ({}, []))[1]
         return sorted((path for path in found if suffix(path) in suffixes), key=as_counted)
 
     def below(self, folder: str, suffixes: frozenset[str]) -> list[str]:

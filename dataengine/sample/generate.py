@@ -159,13 +159,14 @@ def _make(item: Item, root: Path, settings: Settings) -> None:
 def _frames(item: Item, settings: Settings) -> Iterator[U8]:
     """The frames of a clip. A real and the fakes of it see the same footage, each encoded once."""
     footage = _footage(item.target, settings)
+    frames = min(item.frames or settings.frames, settings.frames)
     if item.source is None:
-        yield from (render(footage, frame) for frame in range(settings.frames))
+        yield from (render(footage, frame) for frame in range(frames))
         return
-    touched = item.segments or ((0, settings.frames),)
+    touched = item.segments or ((0, frames),)
     rng = generator("manipulation", settings.seed, item.target.style, item.path.rpartition("/")[2], item.method)
     step = MANIPULATIONS[item.method](footage, _take(item.source, settings), rng)
-    for frame in range(settings.frames):
+    for frame in range(frames):
         recorded = render(footage, frame)
         yield step(recorded, frame) if any(start <= frame < stop for start, stop in touched) else recorded
 

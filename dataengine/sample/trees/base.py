@@ -36,6 +36,8 @@ class Item:
     """An mp4 file; or `path` is a folder of frames, 000.jpg and so on, or of the faces cut out of them, as 000.png."""
     segments: tuple[tuple[int, int], ...] = ()
     """The frames [start, stop) that are manipulated; () for all of them."""
+    frames: int = 0
+    """At most so many, where a list names each of them; 0 for as many as are asked for."""
 
 
 @dataclass(frozen=True, slots=True)
