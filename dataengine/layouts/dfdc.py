@@ -50,7 +50,8 @@ class _Listed:
 
 def is_tree(tree: SourceTree) -> bool:
     """Whether the root looks like DFDC."""
-    return bool(_parts(tree)) or any(_lists(tree, folder) for folder in SETS)
+    sets = (folder for folder in SETS if tree.files(folder, VIDEO_SUFFIXES))  # class folders have theirs further down
+    return bool(_parts(tree)) or any(_lists(tree, folder) for folder in sets)
 
 
 def scan(tree: SourceTree, options: ScanOptions) -> Scan:
@@ -195,7 +196,7 @@ LAYOUT = Layout(
     is_tree=is_tree,
     expects="dfdc_train_part_N/metadata.json, validation/labels.csv, test/metadata.json or labels.csv",
     title="DeepFake Detection Challenge",
-    size="about 470 GB",
+    size="the training parts about 470 GB",
     licence="the challenge's rules and data terms",
     access="Meta AI's dataset page, or the challenge's page at Kaggle",
     certainty="tree and lists: three public readers that agree; counts: the authors' paper",

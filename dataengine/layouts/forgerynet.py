@@ -63,6 +63,7 @@ FORMS = {"video": VIDEO_SUFFIXES, "image": IMAGE_SUFFIXES}
 _HEADER = ["binary_cls_label", "triple_cls_label", "16cls_label"]
 _FLAGS = {"0": 0, "real": 0, "1": 1, "fake": 1}
 _MASKS = "spatial_localize"
+_NUMBERED = re.compile(r"/\d{1,2}$")
 
 Ranges = tuple[tuple[int, int], ...]
 
@@ -218,7 +219,7 @@ def _clip(path: str, size: int, media: Media, split: str, raw_method: str, range
     method = methods.canonical("forgerynet", raw_method)
     folder = path.rpartition("/")[0]
     # A numbered folder holds all of a method: too much to be one identity.
-    footage = folder if media == "images" and not folder.rpartition("/")[2].isdigit() else path.rpartition(".")[0]
+    footage = folder if media == "images" and not _NUMBERED.search(folder) else path.rpartition(".")[0]
     return Clip(
         clip=clip_id("forgerynet", path),
         paths=(path,),
