@@ -8,7 +8,7 @@ from typing import Any
 from dataengine.sample.identity import generator
 from dataengine.sample.trees.base import Item, Shot, Tree
 
-METHODS = {"method_A": "DeepFakeDetection", "method_B": "Deepfakes"}
+MADE_BY = {"method_A": "DeepFakeDetection", "method_B": "Deepfakes"}
 """Whose pixels stand in for the two methods, which are not published."""
 
 
@@ -34,7 +34,7 @@ def plan_dfdc_preview(clips: int, seed: int) -> Tree:
         path = f"original_videos/{target.identity}/{target.name}_001.mp4"
         items.append(Item(path, target))
         entries[path] = {"label": "real", **about, "swapped_id": None}
-        for folder, method in METHODS.items():
+        for folder, method in MADE_BY.items():
             name = f"{source.identity}_{target.name}_001.mp4"
             path = f"{folder}/{target.identity}/{target.name}/{name}"
             items.append(Item(path, target, source, method))

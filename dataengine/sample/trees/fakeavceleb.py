@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataengine.sample.trees.base import Item, Shot, Tree
 
 RACES = ("African", "Asian (East)", "Asian (South)", "Caucasian (American)", "Caucasian (European)")
-METHODS = {
+MADE_BY = {
     "wav2lip": "NeuralTextures",
     "faceswap": "Deepfakes",
     "fsgan": "FaceShifter",
@@ -24,7 +24,7 @@ def plan_fakeavceleb(clips: int, seed: int) -> Tree:
     def add(i: int, kind: str, name: str, method: str, source: Shot | None, targets: tuple[str, str]) -> None:
         race, gender = RACES[i % len(RACES)], ("men", "women")[i % 2]
         folder = f"{kind[2:]}/{race}/{gender}/{shots[i].identity}"
-        items.append(Item(f"{folder}/{name}", shots[i], source, METHODS.get(method, "")))
+        items.append(Item(f"{folder}/{name}", shots[i], source, MADE_BY.get(method, "")))
         fields = (shots[i].identity, *targets, method, kind[0], kind[2:], race, gender, name, f"FakeAVCeleb/{folder}")
         rows.append(",".join(fields))
 

@@ -9,7 +9,7 @@ from dataengine.sample.identity import generator
 from dataengine.sample.trees.base import Item, Shot, Tree
 from dataengine.splits import split_sizes
 
-METHODS = {1: "FaceShifter", 3: "Deepfakes", 4: "FaceSwap", 7: "NeuralTextures", 10: "Face2Face"}
+MADE_BY = {1: "FaceShifter", 3: "Deepfakes", 4: "FaceSwap", 7: "NeuralTextures", 10: "Face2Face"}
 """Some of the classes, and whose pixels stand in for them."""
 FOLDERS = {0: 16, 1: 5, 3: 9, 4: 6, 7: 2, 10: 13}
 """The numbered folder of a class, which is not its number."""
@@ -30,7 +30,7 @@ def plan_forgerynet(clips: int, seed: int) -> Tree:
         side, release = ("Validation", "val") if i >= validation else ("Training", "train")
         source = shots[(i + 1) % clips]
         for number in FOLDERS:
-            method = METHODS.get(number, "")
+            method = MADE_BY.get(number, "")
             labels = f"{int(number > 0)} {THREE[number]} {number}"
             name = f"{FOLDERS[number]}/{shot.name}"
             who = (shot, source if method else None, method)

@@ -56,7 +56,7 @@ def test_a_video_that_is_fake_in_part_is_a_fake_clip_and_a_real_one(tmp_path: Pa
     clips = by_id(read(videos(tmp_path)))
     assert {name: (clip.label, clip.method, clip.raw_method, clip.ranges) for name, clip in clips.items()} == {
         "16/aa": (0, "real", "Real", ()),
-        "5/bb": (1, "FaceShifter", "FaceShifter", ((0, 50),)),
+        "5/bb": (1, "ForgeryNet-FaceShifter", "FaceShifter", ((0, 50),)),
         "9/cc": (1, "FOMM", "First Order Motion", ((5, 25), (35, 50))),
         "9/cc/real": (0, "real", "Rest", ((0, 5), (25, 35))),
     }
