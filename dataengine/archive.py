@@ -58,6 +58,7 @@ def contents(root: Place, archive: str) -> Contents:
                 left_out.append(f"{name[:200].encode(errors='backslashreplace').decode()} ({reason})")
             elif not member.isdir():
                 files[name] = None
+        tar.check_rest()
     return Contents(tuple(files), tuple(left_out))
 
 
@@ -113,8 +114,8 @@ def _refuse_size(member: tarfile.TarInfo, limit: int) -> None:
 class _Archive:
     """The members of a tar, within bounds."""
 
-    def __init__(self, tar: tarfile.TarFile) -> None:
-        self._tar = tar
+    def __init__(self, tar: tarfile.TarFile, packed: _Bounded | None = None) -> None:
+        self._tar, self._packed = tar, packed
         self.extractfile = tar.extractfile
 
     def __iter__(self) -> Iterator[tarfile.TarInfo]:
@@ -123,6 +124,11 @@ class _Archive:
                 raise tarfile.ReadError(f"more than {MAX_MEMBERS:,} members")
             _refuse_size(member, MAX_MEMBER_BYTES)  # again: an extended or sparse header overrides the size
             yield member
+
+    def check_rest(self) -> None:
+        """Read a compressed archive to its end, where its checksum stands."""
+        while self._packed and self._packed.read(1 << 20):
+            pass
 
 
 @contextmanager
@@ -134,7 +140,7 @@ def _opened(root: Place, archive: str) -> Iterator[_Archive]:
             if raw.peek(2)[:2] == b"\x1f\x8b":
                 bounded = _Bounded(gzip.GzipFile(fileobj=raw), consumed)
                 with tarfile.open(fileobj=cast(IO[bytes], bounded), mode="r|", tarinfo=_Header) as tar:
-                    yield _Archive(tar)
+                    yield _Archive(tar, bounded)
             elif raw.seekable():
                 with tarfile.open(fileobj=raw, mode="r:", tarinfo=_Header) as tar:
                     yield _Archive(tar)

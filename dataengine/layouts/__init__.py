@@ -5,12 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from dataengine.errors import LayoutError, unknown_name
-from dataengine.layouts import celebdf, ffpp, folder
+from dataengine.layouts import celebdf, deeperforensics, df40, dfdm, dfplatter, ffpp, folder, kodf, wilddeepfake
 from dataengine.layouts.scan import Layout, Scan, ScanOptions
 from dataengine.place import Place
 from dataengine.source import SourceTree, list_source
 
-LAYOUTS: Mapping[str, Layout] = {layout.name: layout for layout in (ffpp.LAYOUT, celebdf.LAYOUT, folder.LAYOUT)}
+LAYOUTS: Mapping[str, Layout] = {
+    layout.name: layout
+    for layout in (
+        ffpp.LAYOUT,
+        celebdf.LAYOUT,
+        wilddeepfake.LAYOUT,
+        df40.LAYOUT,
+        deeperforensics.LAYOUT,
+        dfdm.LAYOUT,
+        dfplatter.LAYOUT,
+        kodf.LAYOUT,
+        folder.LAYOUT,
+    )
+}
 """By name. The last ones are the most general: they are asked last what a tree looks like."""
 
 
