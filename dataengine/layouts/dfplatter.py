@@ -118,6 +118,6 @@ LAYOUT = Layout(
     licence="a licence that the institution signs",
     access="the IAB laboratory's page of the dataset",
     certainty="folders and a frame's name: the authors' code; names of two methods, order of the identities: inferred; "
-    "folders below real, tree of the raw videos: not known",
+    "folders below real, tree of the raw videos, whether the numbers count each compression: not known",
     published=(Published(where={"label": "0"}, clips=764), Published(where={"label": "1"}, clips=130_696)),
 )

@@ -120,9 +120,9 @@ LAYOUT = Layout(
     expects="원본영상_training_메타데이터.csv and its like from AI-Hub; for another tree use `dfx shard manifest`",
     title="KoDF, as AI-Hub gives it out",
     size="2.8 TB of archives at AI-Hub",
-    licence="terms of AI-Hub, or of the authors' form; the data may not leave Korea where they come from AI-Hub",
+    licence="terms of AI-Hub (as its users report, the data may not leave Korea), or of the authors' form",
     access="AI-Hub for Koreans, else the form in the repository deepbrainai-research/kodf",
-    certainty="numbers and methods: the dataset's site; tables, columns and tree: other people's parsers",
+    certainty="numbers and methods: the dataset's site; tables, columns, tree and size: other people's programs",
     published=(
         Published(where={"raw_method": "original", "split": "train"}, clips=49_419),
         Published(where={"raw_method": "original", "split": "val"}, clips=6093),

@@ -8,12 +8,15 @@ from pathlib import Path
 import pytest
 
 from dataengine.convert import convert
-from dataengine.errors import LayoutError
+from dataengine.errors import LayoutError, MediaError
 from dataengine.extract import ExtractSettings
 from dataengine.layouts import scan
 from dataengine.layouts.scan import Scan, ScanOptions
+from dataengine.media import images
+from dataengine.place import place_of
 from dataengine.plan import ConvertSettings
 from dataengine.sample.encode import tar
+from tests.dataengine import s3
 from tests.dataengine.layouts.conftest import Miniature, touch
 from tests.dataengine.made import jpeg, picture
 
@@ -114,3 +117,19 @@ def test_the_miniature_converts_without_unpacking(miniature: Miniature, tmp_path
     store = convert("wilddeepfake", root, tmp_path / "out", settings, ScanOptions(), workers=0).store
     assert [row["samples"] for row in store.clips().to_pylist()] == [2] * 4
     assert sorted(root.rglob("*")) == before
+
+
+def test_archives_behind_a_url_are_read_as_those_here(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in s3.ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+    here = scanned(root)
+    packed = root / TOP / "fake test/6.tar.gz"
+    packed.write_bytes(gzip.compress(packed.read_bytes()))
+    with s3.served() as bucket:
+        for path in root.rglob("*.tar.gz"):
+            bucket.put(f"wd/{path.relative_to(root).as_posix()}", path.read_bytes())
+        there = scan("wilddeepfake", bucket.url("wd"), ScanOptions())
+        assert [(clip.clip, clip.paths) for clip in there.clips] == [(clip.clip, clip.paths) for clip in here.clips]
+        for clip in there.clips:
+            found = [image for _, image in images(place_of(bucket.url("wd")), clip)]
+            assert [image.data for image in found if not isinstance(image, MediaError)] == [IMAGE] * 3
