@@ -55,7 +55,7 @@ def contents(root: Place, archive: str) -> Contents:
         for member in tar:
             name = _name(member)
             if reason := "twice in the archive" if name in files else _why_not(member):
-                left_out.append(f"{name[:200].encode(errors='backslashreplace').decode()} ({reason})")
+                left_out.append(f"{_shown(name)} ({reason})")
             elif not member.isdir():
                 files[name] = None
         tar.check_rest()
@@ -73,6 +73,11 @@ def members(root: Place, archive: str, wanted: frozenset[str]) -> Iterator[tuple
 
 def _name(member: tarfile.TarInfo) -> str:
     return member.name.removeprefix("./")
+
+
+def _shown(text: str) -> str:
+    """A stranger's text as part of one line."""
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text[:200])
 
 
 def _why_not(member: tarfile.TarInfo) -> str:
@@ -152,7 +157,7 @@ def _opened(root: Place, archive: str) -> Iterator[_Archive]:
     except DfxError:
         raise
     except _DAMAGE as error:
-        said = str(error)[:150].encode(errors="backslashreplace").decode() or "it ends early"
+        said = _shown(str(error)) or "it ends early"
         raise MediaError(f"{name}: damaged archive ({said}); get it again") from None
     except OSError as error:
         raise MediaError(f"{name}: {error.strerror or error}; check the file and its permissions") from None

@@ -80,6 +80,11 @@ def test_what_is_no_file_of_the_archive_is_said_and_never_read(
         assert list(members(tmp_path, "1.tar", frozenset({odd[0].name}))) == []
 
 
+def test_what_is_said_of_a_name_stays_one_line(tmp_path: Path) -> None:
+    (tmp_path / "1.tar").write_bytes(packed(member("a\n\x1b[2J영상", kind=tarfile.SYMTYPE)))
+    assert contents(tmp_path, "1.tar").left_out == ("a\\n\\x1b[2J영상 (a link)",)
+
+
 def test_a_name_that_is_not_utf8_is_said(tmp_path: Path) -> None:
     (tmp_path / "1.tar").write_bytes(packed(member("\udcff.png", b"a"), member("b.png", b"b")))
     assert contents(tmp_path, "1.tar") == archive.Contents(("b.png",), ("\\udcff.png (its name is not UTF-8)",))
