@@ -5,7 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from dataengine.errors import LayoutError, unknown_name
-from dataengine.layouts import celebdf, dfdc, dfdc_preview, fakeavceleb, ffpp, folder, forgerynet
+from dataengine.layouts import (
+    celebdf,
+    deeperforensics,
+    df40,
+    dfdc,
+    dfdc_preview,
+    dfdm,
+    dfplatter,
+    fakeavceleb,
+    ffpp,
+    folder,
+    forgerynet,
+    kodf,
+    wilddeepfake,
+)
 from dataengine.layouts.scan import Layout, Scan, ScanOptions
 from dataengine.place import Place
 from dataengine.source import SourceTree, list_source
@@ -19,6 +33,12 @@ LAYOUTS: Mapping[str, Layout] = {
         fakeavceleb.LAYOUT,
         forgerynet.LAYOUT,
         dfdc_preview.LAYOUT,
+        wilddeepfake.LAYOUT,
+        df40.LAYOUT,
+        deeperforensics.LAYOUT,
+        dfdm.LAYOUT,
+        dfplatter.LAYOUT,
+        kodf.LAYOUT,
         folder.LAYOUT,
     )
 }

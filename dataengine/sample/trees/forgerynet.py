@@ -16,6 +16,7 @@ FOLDERS = {0: 16, 1: 5, 3: 9, 4: 6, 7: 2, 10: 13}
 THREE = {0: 0, 1: 2, 3: 2, 4: 2, 7: 1, 10: 1}
 FRAMES = 48
 """Of a video as the lists tell it; a shorter one ends early."""
+FRAME = "frame{:05d}"
 IMAGES = 2
 """From a recording, in the image lists, which name each."""
 
@@ -36,8 +37,8 @@ def plan_forgerynet(clips: int, seed: int) -> Tree:
             who = (shot, source if method else None, method)
             if i % 2:
                 name = f"{release}_release/{name}/{_hash(method, i, seed)}"
-                items.append(Item(f"{side}/image/{name}", *who, form="frames", frames=IMAGES))
-                lists[f"{side}/image_list.txt"] += [f"{name}/{k:03d}.jpg {labels}" for k in range(IMAGES)]
+                items.append(Item(f"{side}/image/{name}", *who, form="frames", frames=IMAGES, frame=FRAME))
+                lists[f"{side}/image_list.txt"] += [f"{name}/{FRAME.format(k)}.jpg {labels}" for k in range(IMAGES)]
             else:
                 name = f"{release}_video_release/{name}.mp4"
                 fake = _segments(number, i, seed) if method and (i // 2 + number) % 2 else ()
