@@ -20,6 +20,7 @@ from filelock import FileLock, Timeout
 
 from dataengine import layouts, splits
 from dataengine.errors import StoreError
+from dataengine.faces.crops import prepare
 from dataengine.layouts.scan import ScanOptions
 from dataengine.leaks import format_leaks
 from dataengine.methods import named_by_user
@@ -91,6 +92,7 @@ def convert(
     root = place_of(root) if isinstance(root, str) else root
     scan = layouts.scan(layout, root, options)
     clips = splits.derive(scan.clips, settings.seed)
+    faces = prepare(settings.extract, clips)
     plan = make_plan(clips, settings)
     with _locked(out):
         about = {"layout": layout, "settings": settings_json(settings), "clips": len(clips), "plan": plan.digest}
@@ -106,7 +108,7 @@ def convert(
         if is_finished:
             _same_bytes_again(pending, out)
         else:
-            found = {"notes": list(scan.notes), "missing": list(scan.missing), "unexpected": list(scan.unexpected)}
+            found = {"notes": [*scan.notes, *faces], "missing": list(scan.missing), "unexpected": list(scan.unexpected)}
             _merge(plan, out, {**about, "split_origin": scan.split_origin, **found, **_about_clips(clips)})
     return Converted(open_store(out), len(pending), len(plan.shards) - len(pending))
 

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from dataengine.errors import DfxError
-from dataengine.extract import ExtractSettings
+from dataengine.extract import ExtractSettings, recorded
 from dataengine.order import counter_hash, text_hash
 from dataengine.records import FORMAT, SPLITS, Clip
 
@@ -93,5 +93,5 @@ def _planned(clip: Clip) -> dict[str, Any]:
 
 
 def settings_json(settings: ConvertSettings) -> dict[str, Any]:
-    """The settings as they stand in dataset.json."""
-    return asdict(settings)
+    """The settings as they stand in dataset.json; of a file that they name, its sha256 alone."""
+    return {**asdict(settings), "extract": recorded(settings.extract)}
