@@ -147,9 +147,9 @@ def box_notes(boxes: Boxes, clips: Iterable[Clip]) -> list[str]:
         )
     lines = []
     if strangers:
-        lines.append(f"{boxes.where}: {len(strangers)} paths are no clip of the tree (first: {strangers[0]})")
+        lines.append(f"{boxes.where}: paths that are no file of a clip: {len(strangers):,} (first: {strangers[0]})")
     if bare:
-        lines.append(f"{boxes.where}: {len(bare)} clips have no box and give no image (first: {bare[0]})")
+        lines.append(f"{boxes.where}: clips without a box, which give no image: {len(bare):,} (first: {bare[0]})")
     return lines
 
 

@@ -64,8 +64,8 @@ def test_what_the_file_and_the_tree_do_not_share_is_said(tmp_path: Path) -> None
     boxes = written(tmp_path, ROWS, ".csv")
     notes = box_notes(boxes, [clip("b/1.mp4"), clip("x.mp4"), clip("y.mp4")])
     assert len(notes) == 2
-    assert "1 paths are no clip of the tree (first: a/0.mp4)" in notes[0]
-    assert "2 clips have no box and give no image (first: x.mp4)" in notes[1]
+    assert "no file of a clip: 1 (first: a/0.mp4)" in notes[0]
+    assert "clips without a box, which give no image: 2 (first: x.mp4)" in notes[1]
     assert box_notes(boxes, [clip("a/0.mp4"), clip("b/1.mp4")]) == []
     with pytest.raises(DfxError, match="boxes for none of the clips"):
         box_notes(boxes, [clip("x.mp4")])
