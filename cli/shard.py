@@ -173,7 +173,7 @@ def _show(result: dict[str, Any]) -> None:
     if result["frames_without_face"]:
         console.print(f"{result['frames_without_face']:,} frames left out: the clip's face was not found in them")
     if result["faces_interpolated"]:
-        console.print(f"{result['faces_interpolated']:,} faces interpolated over gaps of up to two sampled frames")
+        console.print(f"{result['faces_interpolated']:,} faces interpolated over short gaps")
     if result["tracks_left_out"]:
         console.print(f"{result['tracks_left_out']:,} faces left out: seen in less than a tenth of their clip's frames")
     if result["split_none"]:

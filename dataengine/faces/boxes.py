@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Any
 
 import numpy as np
@@ -145,11 +146,11 @@ def box_notes(boxes: Boxes, clips: Iterable[Clip]) -> list[str]:
             f"{boxes.where} has boxes for none of the clips (first path: {next(iter(strangers), 'none')}); its paths "
             "are relative to the root"
         )
-    lines = []
+    lines, name = [], PurePath(boxes.where).name  # a store moves, and its notes with it
     if strangers:
-        lines.append(f"{boxes.where}: paths that are no file of a clip: {len(strangers):,} (first: {strangers[0]})")
+        lines.append(f"{name}: paths that are no file of a clip: {len(strangers):,} (first: {strangers[0]})")
     if bare:
-        lines.append(f"{boxes.where}: clips without a box, which give no image: {len(bare):,} (first: {bare[0]})")
+        lines.append(f"{name}: clips without a box, which give no image: {len(bare):,} (first: {bare[0]})")
     return lines
 
 

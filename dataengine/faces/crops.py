@@ -74,11 +74,11 @@ def face_crops(frames: Iterator[Frame], clip: Clip, settings: ExtractSettings) -
             return frame[0], *align(frame[1], face.landmarks, margin=settings.margin, size=settings.size)
         return frame[0], *crop(frame[1], face.box, margin=settings.margin, size=settings.size)
 
-    detect, near, stride = _looking(clip, settings)
-    if settings.faces == "largest" or not stride:
+    looking = _looking(clip, settings)
+    if settings.faces == "largest" or not looking.stride:
         crops = []
         for frame in frames:
-            face = max(detect(frame), key=lambda face: face.area, default=None)
+            face = max(looking.detect(frame), key=lambda face: face.area, default=None)
             if face is not None:
                 index, image, box = cut(frame, face)
                 crops.append(FaceCrop(index, 0, face, image, box))
@@ -92,7 +92,7 @@ def face_crops(frames: Iterator[Frame], clip: Clip, settings: ExtractSettings) -
             num_frames += 1
             yield frame
 
-    tracks = follow(counted(), detect, near, cut, stride=stride)
+    tracks = follow(counted(), looking.detect, looking.near, cut, stride=looking.stride)
     kept = tracks[:1]
     left_out = 0
     if settings.faces == "all":
@@ -106,10 +106,21 @@ def face_crops(frames: Iterator[Frame], clip: Clip, settings: ExtractSettings) -
     return ClipFaces(sorted(crops, key=lambda entry: (entry.frame, entry.number)), len(tracks), left_out)
 
 
-def _looking(
-    clip: Clip, settings: ExtractSettings
-) -> tuple[Callable[[Frame], Sequence[Face]], Callable[[Frame, Sequence[Face]], Sequence[Face] | None], int]:
-    """How a frame's faces are had, how those near others are, and in every how many frames; 0: no tracks."""
+def _nowhere(frame: Frame, expected: Sequence[Face]) -> None:
+    return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Looking:
+    """How a clip's faces are had."""
+
+    detect: Callable[[Frame], Sequence[Face]]
+    near: Callable[[Frame, Sequence[Face]], Sequence[Face] | None] = _nowhere
+    stride: int
+    """In every how many frames; 0: in each, and no tracks."""
+
+
+def _looking(clip: Clip, settings: ExtractSettings) -> _Looking:
     if settings.boxes is not None:
         boxes = load_boxes(settings.boxes)
 
@@ -124,17 +135,17 @@ def _looking(
                 and (usable(face.landmarks) or not settings.align)
             ]
 
-        return given, lambda *_: None, 1
+        return _Looking(detect=given, stride=1)
     if settings.detector == "none":
-        return lambda frame: [centred(frame[1].shape[1], frame[1].shape[0])], lambda *_: None, 0
+        return _Looking(detect=lambda frame: [centred(frame[1].shape[1], frame[1].shape[0])], stride=0)
     search = Search(
         detector=load_detector(settings.detector, settings.weights, settings.min_face),
         min_face=settings.min_face,
         min_score=settings.min_score,
         align=settings.align,
     )
-    return (
-        lambda frame: search.whole(frame[1]),
-        lambda frame, expected: search.near(frame[1], expected),
-        settings.detect_stride,
+    return _Looking(
+        detect=lambda frame: search.whole(frame[1]),
+        near=lambda frame, expected: search.near(frame[1], expected),
+        stride=settings.detect_stride,
     )
