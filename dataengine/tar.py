@@ -52,7 +52,7 @@ def write_tar(path: Path, samples: Iterable[TarSample]) -> list[int]:
                 tar.addfile(_header(name, len(data)), io.BytesIO(data))
                 offset = tar.offset - -(-len(data) // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE
                 members.append(Member(name, offset, len(data)))
-            tar.members.clear()  # of a writer's many, none is asked for again
+            tar.members.clear()  # type: ignore[attr-defined]  # of many, none is asked for again
             written.append(members)
     write_whole(index_path(path), dali_index(written))
     return [members[0].offset for members in written]
