@@ -128,6 +128,18 @@ def test_a_track_has_each_frame_once_and_no_short_gap(spots: Spots, stride: int)
     assert bool(chosen) == any(spots[position] for position in looked)
 
 
+@given(clips, st.integers(1, 5), st.integers(0, 2**20 - 1))
+def test_looking_near_changes_no_track_where_it_finds_what_the_whole_frame_shows(spots, stride, answers) -> None:
+    def near(position: int, expected: Sequence[Face]) -> Sequence[Face] | None:
+        return spots[position] if answers >> position & 1 else None
+
+    whole, part = (
+        follow(range(len(spots)), lambda position: spots[position], search, lambda position, _: position, stride=stride)
+        for search in (nowhere, near)
+    )
+    assert part == whole
+
+
 @given(clips)
 def test_each_detected_face_is_in_exactly_one_track_and_the_largest_comes_first(spots: Spots) -> None:
     tracks = Tracks()
