@@ -32,10 +32,8 @@ _FORGERYNET = "He et al., ForgeryNet (CVPR 2021)"
 
 _DF40_TABLE = "DF40 (Yan et al., NeurIPS 2024), table in its repository"
 _TUNED = f"{_DF40_TABLE}: fine-tuned on FF++ and Celeb-DF"
-_FSGAN = "Nirkin et al., FSGAN (ICCV 2019), whose code is public; taken to be used by who names it"
-_FOMM = "Siarohin et al., First Order Motion Model (NeurIPS 2019), whose code is public; taken to be used by who names it"
-    "Siarohin et al., first-order motion model (NeurIPS 2019), whose code is public: all who name it are taken to use it"
-)
+_FSGAN = "Nirkin et al., FSGAN (ICCV 2019), whose code is public; taken for it by name"
+_FOMM = "Siarohin et al., First Order Motion Model (NeurIPS 2019), whose code is public; taken for it by name"
 _WAV2LIP = "Prajwal et al., Wav2Lip (ACM MM 2020), whose code is public; DF40 files it under reenactment"
 
 _DF40: Mapping[str, Method] = {
