@@ -106,7 +106,13 @@ def convert(
         if is_finished:
             _same_bytes_again(pending, out)
         else:
-            notes = {"split_origin": scan.split_origin, "notes": list(scan.notes), **_about_clips(clips)}
+            given = {**asdict(options), "splits": str(options.splits) if options.splits else None}
+            notes = {
+                "options": given,
+                "split_origin": scan.split_origin,
+                "notes": list(scan.notes),
+                **_about_clips(clips),
+            }
             _merge(plan, out, {**about, **notes})
     return Converted(open_store(out), len(pending), len(plan.shards) - len(pending))
 
