@@ -41,13 +41,14 @@ def check_headers(tar: Place, idx: Place, rows: Sequence[Row] | None) -> TarChec
     A remote tar's headers could not be had without all of its bytes. `rows` is None where there is no index.
     """
     if place.is_remote(tar):
-        return TarCheck([], _check_idx(idx, None, rows))
+        return TarCheck([], _check_idx(idx, [], rows, tar_is_whole=False))
     try:
         with os.fdopen(os.open(str(tar), os.O_RDONLY | getattr(os, "O_BINARY", 0)), "rb") as stream:
             members = read_members(stream)
     except (tarfile.TarError, EOFError, OSError, ValueError) as error:
         return TarCheck([_unreadable(error)], [])
-    return TarCheck(_differences(members, rows), _check_idx(idx, members, rows))
+    wrong = _differences(members, rows)
+    return TarCheck(wrong, _check_idx(idx, members, rows, tar_is_whole=not wrong))
 
 
 def check_bytes(
@@ -93,7 +94,7 @@ def check_bytes(
         wrong.insert(0, f"sha256 {reader.digest.hexdigest()[:12]}..., recorded was {content.sha256[:12]}...")
     wrong += _differences(members, rows)
     wrong += [f"{key}: {reason}" for key, reason in bad]
-    return TarCheck(wrong, _check_idx(idx, members if not wrong else None, rows), num_images)
+    return TarCheck(wrong, _check_idx(idx, members, rows, tar_is_whole=not wrong), num_images)
 
 
 class _Hashing:
@@ -140,12 +141,14 @@ def _differences(members: Sequence[Member], rows: Sequence[Row] | None) -> list[
     return [f"{words.format(len(names))} (first: {names[0][:200]})" for words, names in kinds if names]
 
 
-def _check_idx(idx: Place, members: Sequence[Member] | None, rows: Sequence[Row] | None) -> list[str]:
-    """DALI's index against the tar's members or, where those are not known, against the rows."""
+def _check_idx(idx: Place, members: Sequence[Member], rows: Sequence[Row] | None, *, tar_is_whole: bool) -> list[str]:
+    """DALI's index against the tar's members or, where those are not all as they were, against the rows."""
     try:
         data = b"".join(place.chunks(idx))
-        if members is not None:
-            return [] if data == index_of(members) else ["does not fit its tar"]
+        if data == index_of(members):
+            return []
+        if tar_is_whole:
+            return ["does not fit its tar"]
         return _differences([member for sample in parse_dali_index(data) for member in sample], rows)
     except FileNotFoundError:
         return ["is missing"]

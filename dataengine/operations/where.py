@@ -83,9 +83,8 @@ def _comparison(left: ast.expr, op: ast.cmpop, right: ast.expr) -> pc.Expression
     if isinstance(right, ast.Name):
         other = _type_of(right.id)
         if pa.types.is_string(kind) != pa.types.is_string(other):
-            raise DfxError(
-                f"column '{left.id}' holds {_words(kind)} and '{right.id}' {_words(other)}; compare like ones"
-            )
+            held = f"'{left.id}' holds {_words(kind)} and '{right.id}' holds {_words(other)}"
+            raise DfxError(f"column {held}; compare like with like")
         compared = _COMPARISONS[type(op)](pc.field(left.id), pc.field(right.id))
         return _certain(compared, left, right)
     return _certain(_COMPARISONS[type(op)](pc.field(left.id), _scalar(left.id, kind, right)), left)
