@@ -15,12 +15,15 @@ from dataengine.errors import StoreError
 def repair(
     store: Annotated[str, typer.Argument(help="A store's folder.")],
     root: Annotated[
-        Path | None, typer.Option(help="The dataset's folder that it was made from. [default: data/LAYOUT]")
+        str | None, typer.Option(help="The dataset's folder or URL that it was made from. [default: data/LAYOUT]")
     ] = None,
     split_files: Annotated[
         Path | None,
         typer.Option("--splits", help="The folder that was given to `dfx shard --splits`, where it has moved."),
     ] = None,
+    listing: Annotated[
+        str, typer.Option("--list", help="The list of files that `dfx shard` was given, where it has moved.")
+    ] = "",
     json_file: JsonOption = None,
 ) -> None:
     """Verify a store in full and write anew what is damaged, to exactly the bytes that are recorded.
@@ -33,7 +36,11 @@ def repair(
     opened = whole_store(store)
     with progress("Verifying") as advance:
         done = repair_store(
-            store, root, splits_dir=split_files, on_shard=lambda name, total: advance(note=name, total=total)
+            store,
+            root,
+            splits_dir=split_files,
+            listing=listing,
+            on_shard=lambda name, total: advance(note=name, total=total),
         )
     for name in done.written:
         console.print(f"{opened.root / name}: written anew", soft_wrap=True)

@@ -18,6 +18,7 @@ import xxhash
 
 from dataengine.extract import extract
 from dataengine.order import counter_hash, text_hash
+from dataengine.place import Place
 from dataengine.plan import ConvertSettings, ShardPlan
 from dataengine.records import CLIPS_SCHEMA, INDEX_SCHEMA, Clip, ClipReport, Sample, sample_key
 from dataengine.store import file_sha256
@@ -38,7 +39,7 @@ class ShardRecord:
 
 
 def write_shard(
-    plan: ShardPlan, root: Path, out: Path, settings: ConvertSettings, on_clip: Callable[[Clip, ClipReport], None]
+    plan: ShardPlan, root: Place, out: Path, settings: ConvertSettings, on_clip: Callable[[Clip, ClipReport], None]
 ) -> ShardRecord:
     """Convert the clips of one shard below `root` into the store folder `out`.
 
@@ -54,7 +55,7 @@ def write_shard(
                 entries.append(_Entry(clip, sample, spool.tell()))
                 spool.write(sample.data)
                 entries[-1] = entries[-1].without_data()
-            clip_rows.append(_clip_row(clip, report, plan.shard, len(samples), source_bytes(clip, root)))
+            clip_rows.append(_clip_row(clip, report, plan.shard, len(samples)))
             on_clip(clip, report)
         entries.sort(key=lambda entry: (int(counter_hash(settings.seed, text_hash(entry.key))), entry.key))
         index_rows = _write_tar(plan.shard, entries, spool, out) if entries else []
@@ -149,17 +150,11 @@ def _sample_json(entry: _Entry) -> bytes:
     return json.dumps(kept, sort_keys=True, separators=(",", ":")).encode()
 
 
-def source_bytes(clip: Clip, root: Path) -> int:
-    """The size of a clip's files below `root`; a file that has gone counts as 0."""
-    paths = (root / path for path in clip.paths)
-    return sum(path.stat().st_size for path in paths if path.is_file())
-
-
-def _clip_row(clip: Clip, report: ClipReport, shard: str, samples: int, num_bytes: int) -> dict[str, Any]:
+def _clip_row(clip: Clip, report: ClipReport, shard: str, samples: int) -> dict[str, Any]:
     return {
         "clip": clip.clip,
-        "path": clip.paths[0],
-        "source_bytes": num_bytes,
+        "path": clip.first,
+        "source_bytes": clip.source_bytes,
         "shard": shard,
         "split": clip.split,
         "label": clip.label,

@@ -45,7 +45,8 @@ def merge(stores: Sequence[Store], out: Path, *, on_shard: Callable[[str, int], 
             "split_origin": origins[0] if len(set(origins)) == 1 else "; ".join(named),
             "taxonomy": _taxonomy(ordered),
             "notes": list(dict.fromkeys([*notes, *differences])),
-            **{name: _joined(ordered, name) for name in ("missing", "unexpected") if _joined(ordered, name)},
+            "missing": _joined(ordered, "missing"),
+            "unexpected": _joined(ordered, "unexpected"),
         },
     )
     return rewrite(job, out, on_shard)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
@@ -17,9 +17,9 @@ from dataengine.layouts.scan import ScanOptions
 from dataengine.operations.remake import remake_idx, remake_index, remake_shards
 from dataengine.operations.target import target
 from dataengine.operations.verify import verify
-from dataengine.place import is_remote
+from dataengine.place import Place, is_remote, place_of
 from dataengine.plan import ConvertSettings, Plan, ShardPlan, make_plan
-from dataengine.shard import source_bytes, write_shard
+from dataengine.shard import write_shard
 from dataengine.store import CLIPS_FILE, DATASET_FILE, INDEX_FILE, SHARDS_FILE, Store, file_sha256, open_unchecked
 from dataengine.tar import index_path
 from dataengine.whole import PARTS, disk_full_is_clear
@@ -37,17 +37,19 @@ class Repaired:
 
 def repair(
     path: str | Path,
-    root: Path | None = None,
+    root: str | Place | None = None,
     *,
     splits_dir: Path | None = None,
+    listing: str = "",
     on_shard: Callable[[str, int], None] | None = None,
 ) -> Repaired:
     """Verify a local store in full and write what is damaged anew.
 
     Tars come from the sources below `root` (None: data/LAYOUT), read as dataset.json says; shards.parquet,
     index.parquet and DALI's indexes from the tars. A tar that would not be the recorded one to the byte is not put in
-    its place. `splits_dir` is where the official split files lie now, if they were given from elsewhere.
-    `on_shard(name, total)` hears of each tar as it is verified. Raises StoreError where `path` is no store, or remote.
+    its place. `splits_dir` and `listing` are where the official split files and the list of the dataset's files lie
+    now, if they were given and have moved. `on_shard(name, total)` hears of each tar as it is verified. Raises
+    StoreError where `path` is no store, or remote.
     """
     store = open_unchecked(path)
     if is_remote(store.root):
@@ -70,7 +72,7 @@ def repair(
             attempt(SHARDS_FILE, partial(remake_shards, out))
             damaged = tuple(dict.fromkeys([*damaged, *verify(open_unchecked(out)).damaged]))
         if bad := [name for name in damaged if name.endswith(".tar")]:
-            sources = _Sources(open_unchecked(out), root, splits_dir)
+            sources = _Sources(open_unchecked(out), root, splits_dir, listing)
             for name in bad:
                 attempt(name, partial(sources.rebuild, name, out))
         for name in damaged:
@@ -90,11 +92,11 @@ def repair(
 class _Sources:
     """The dataset that a store was made from, found again when the first tar needs it."""
 
-    def __init__(self, store: Store, root: Path | None, splits_dir: Path | None) -> None:
+    def __init__(self, store: Store, root: str | Place | None, splits_dir: Path | None, listing: str) -> None:
         self._store = store
         self._root = root
-        self._splits_dir = splits_dir
-        self._found: tuple[Plan, Path, ConvertSettings] | None = None
+        self._moved = {"splits": splits_dir, "listing": listing}
+        self._found: tuple[Plan, Place, ConvertSettings] | None = None
 
     def rebuild(self, name: str, out: Path) -> None:
         """Write a tar and DALI's index anew. Raises DfxError, and changes nothing, where they would be others."""
@@ -111,7 +113,7 @@ class _Sources:
             write_shard(shard, root, scratch, settings, lambda clip, report: None)
             if not (scratch / name).is_file() or file_sha256(scratch / name) != recorded[name]:
                 raise StoreError(
-                    f"{root / shard.clips[0].paths[0]} or another of its {len(shard.clips)} clips, or the decoder, has "
+                    f"{root / shard.clips[0].first} or another of its {len(shard.clips)} clips, or the decoder, has "
                     f"changed, and {name} would not be what it was; delete {out} and convert the dataset again"
                 )
             os.replace(index_path(scratch / name), index_path(out / name))
@@ -119,7 +121,7 @@ class _Sources:
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
 
-    def _find(self) -> tuple[Plan, Path, ConvertSettings]:
+    def _find(self) -> tuple[Plan, Place, ConvertSettings]:
         meta = self._store.meta
         if made_by := meta.get("made_by"):
             names = " ".join(store["name"] for store in made_by["stores"])
@@ -127,10 +129,10 @@ class _Sources:
                 f"it was made by `dfx {made_by['operation']}` of {names}; delete the file and run that command again"
             )
         layout = str(meta["layout"])
-        root = self._root or Path("data") / layout
-        if not root.is_dir():
-            raise StoreError(f"no folder {root}; give the folder that the store was made from with --root")
-        settings, options = _settings(self._store), _options(self._store, self._splits_dir)
+        if self._root is None and not Path("data", layout).is_dir():
+            raise StoreError(f"no folder data/{layout}; give the folder that the store was made from with --root")
+        root = place_of(self._root or f"data/{layout}") if isinstance(self._root, str | None) else self._root
+        settings, options = _settings(self._store), _options(self._store, self._moved)
         clips = splits.derive(layouts.scan(layout, root, options).clips, settings.seed)
         plan = make_plan(clips, settings)
         if plan.digest != meta["plan"]:
@@ -140,18 +142,18 @@ class _Sources:
             )
         return plan, root.resolve(), settings
 
-    def _check_unchanged(self, shard: ShardPlan, root: Path) -> None:
+    def _check_unchanged(self, shard: ShardPlan, root: Place) -> None:
         try:
             clips = self._store.clips().to_pylist()
         except StoreError:
             return  # the sha256 decides
         then = {row["clip"]: row["source_bytes"] for row in clips if row["shard"] == shard.shard}
         for clip in shard.clips:
-            now = source_bytes(clip, root)
-            if clip.clip in then and now != then[clip.clip]:
+            if clip.clip in then and clip.source_bytes != then[clip.clip]:
+                sizes = f"{clip.source_bytes:,} bytes, then {then[clip.clip]:,}"
                 raise StoreError(
-                    f"{root / clip.paths[0]} has changed ({now:,} bytes, then {then[clip.clip]:,}); bring the old one "
-                    "back, or delete the store and convert the dataset again"
+                    f"{root / clip.first} has changed ({sizes}); bring the old one back, or delete the store and convert "
+                    "the dataset again"
                 )
 
 
@@ -165,9 +167,9 @@ def _settings(store: Store) -> ConvertSettings:
         ) from None
 
 
-def _options(store: Store, splits_dir: Path | None) -> ScanOptions:
+def _options(store: Store, moved: Mapping[str, Any]) -> ScanOptions:
     said: dict[str, Any] = store.meta.get("options", {})
     if strange := sorted(said.keys() - {field.name for field in fields(ScanOptions)}):
         raise StoreError(f"{store.root} was read with the option '{strange[0]}', which this dfx has not; upgrade dfx")
-    where = splits_dir or (Path(said["splits"]) if said.get("splits") else None)
-    return ScanOptions(**{**said, "splits": where})
+    now = {**said, **{name: where for name, where in moved.items() if where}}
+    return ScanOptions(**{**now, "splits": Path(now["splits"]) if now.get("splits") else None})
