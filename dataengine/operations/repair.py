@@ -152,8 +152,8 @@ class _Sources:
             if clip.clip in then and clip.source_bytes != then[clip.clip]:
                 sizes = f"{clip.source_bytes:,} bytes, then {then[clip.clip]:,}"
                 raise StoreError(
-                    f"{root / clip.first} has changed ({sizes}); bring the old one back, or delete the store and convert "
-                    "the dataset again"
+                    f"{root / clip.first} has changed ({sizes}); bring the old one back, or delete the store and "
+                    "convert the dataset again"
                 )
 
 

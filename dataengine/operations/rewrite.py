@@ -76,7 +76,7 @@ def rewrite(job: Rewrite, out: Path, on_shard: Callable[[str, int], None] | None
         for name, at in shards:
             if name in pending:
                 with disk_full_is_clear(out):
-                    record = _write_shard(out, name, job.rows.take(pa.array(at)), source)
+                    record = _write_shard(out, name, _taken(job.rows, at), source)
                 if is_finished and record.sha256 != recorded[name].sha256:
                     raise StoreError(f"{out / name} is not what it was, written anew; delete {out} and write it again")
             if on_shard:
@@ -111,6 +111,12 @@ def pack(rows: pa.Table, shard_samples: int) -> list[tuple[str, npt.NDArray[np.i
         parts = np.split(at[np.argsort(shard_of_row, kind="stable")], np.cumsum(np.bincount(shard_of_row))[:-1])
         shards.extend((f"{name}-{number:06d}.tar", part) for number, part in enumerate(parts))
     return shards
+
+
+def _taken(rows: pa.Table, at: npt.NDArray[np.int64]) -> pa.Table:
+    """Rows that lie near each other, sliced first: `take` copies the whole of a table that has several chunks."""
+    first = int(at.min())
+    return rows.slice(first, int(at.max()) + 1 - first).take(pa.array(at - first))
 
 
 def made_from(stores: tuple[Store, ...]) -> list[dict[str, str]]:

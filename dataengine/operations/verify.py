@@ -7,17 +7,16 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from dataengine import place
 from dataengine.cache import Content
 from dataengine.errors import unknown_name
 from dataengine.operations.decoding import Decoders
+from dataengine.operations.samples import by_tar
 from dataengine.operations.tars import Row, check_bytes, check_headers
 from dataengine.place import is_remote
 from dataengine.records import CLIPS_SCHEMA, INDEX_SCHEMA, SHARDS_SCHEMA
@@ -94,7 +93,7 @@ def verify(store: Store, level: Level = "full", *, on_shard: Callable[[str, int]
                 if sizes[shard] != content.bytes:
                     findings.append(Finding(shard, f"has {sizes[shard]:,} bytes instead of {content.bytes:,}"))
                 idx = shard.rpartition(".")[0] + ".idx"
-                file, beside, rows = store.root / shard, store.root / idx, rows_of and list(rows_of(shard))
+                file, beside, rows = store.root / shard, store.root / idx, rows_of and rows_of(shard)
                 if level == "quick":
                     check = check_headers(file, beside, rows)
                 else:
@@ -157,20 +156,9 @@ def _disagreements(store: Store, tables: dict[str, pa.Table], level: Level) -> I
             yield Finding(name, f"counts {counts}")
 
 
-def _by_shard(index: pa.Table) -> Callable[[str], Iterator[Row]]:
+def _by_shard(index: pa.Table) -> Callable[[str], list[Row]]:
     """The rows of one tar at a time, without a walk through the whole index for each."""
-    encoded = pc.dictionary_encode(index["shard"].combine_chunks())
-    if isinstance(encoded, pa.ChunkedArray):
-        encoded = encoded.combine_chunks()
-    codes = encoded.indices.to_numpy(zero_copy_only=False)
-    order = np.argsort(codes, kind="stable")
-    bounds = np.searchsorted(codes[order], np.arange(len(encoded.dictionary) + 1))
-    number = {name: n for n, name in enumerate(encoded.dictionary.to_pylist())}
-    kept = index.select(["key", "ext", "offset", "size", "xxh3", "width", "height"])
-
-    def rows(shard: str) -> Iterator[dict[str, Any]]:
-        if shard in number:
-            at = order[bounds[number[shard]] : bounds[number[shard] + 1]]
-            yield from kept.take(pa.array(at)).to_pylist()
-
-    return rows
+    parts: dict[str, list[pa.Table]] = {}
+    for shard, rows in by_tar(index.select(["shard", "key", "ext", "offset", "size", "xxh3", "width", "height"])):
+        parts.setdefault(shard, []).append(rows)
+    return lambda shard: [row for part in parts.get(shard, ()) for row in part.to_pylist()]
