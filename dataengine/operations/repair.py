@@ -96,11 +96,17 @@ class _Sources:
         self._store = store
         self._root = root
         self._moved = {"splits": splits_dir, "listing": listing}
-        self._found: tuple[Plan, Place, ConvertSettings] | None = None
+        self._found: tuple[Plan, Place, ConvertSettings] | DfxError | None = None
 
     def rebuild(self, name: str, out: Path) -> None:
         """Write a tar and DALI's index anew. Raises DfxError, and changes nothing, where they would be others."""
-        self._found = self._found or self._find()
+        if self._found is None:
+            try:
+                self._found = self._find()
+            except DfxError as error:
+                self._found = error  # for the other tars too: a large tree is listed once
+        if isinstance(self._found, DfxError):
+            raise self._found
         plan, root, settings = self._found
         shard = next((shard for shard in plan.shards if shard.shard == name), None)
         recorded = {row["shard"]: row["sha256"] for row in self._store.shards().to_pylist()}
