@@ -1,4 +1,4 @@
-"""`dfx export`: a run's model for programs without dfx."""
+"""`dfx export`: a run's model, or a store's images, for programs without dfx."""
 
 from __future__ import annotations
 
@@ -9,14 +9,24 @@ from typing import Annotated
 import typer
 
 from cli.console import JsonOption, console, write_json
+from cli.export_store import export_store, is_store
+from dataengine.errors import DfxError
 
 
 def export(
-    run: Annotated[Path, typer.Argument(help="A finished run folder, such as runs/NAME.")],
-    format: Annotated[str, typer.Option(help="onnx (needs dfx[export]) | torchscript.")] = "onnx",
+    what: Annotated[
+        str, typer.Argument(help="A finished run, such as runs/NAME; or a store's folder or URL.", metavar="RUN|STORE")
+    ],
+    format: Annotated[
+        str | None, typer.Option(help="Of a run: onnx (needs dfx[export]) | torchscript.", show_default="onnx")
+    ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(help="The file.", metavar="FILE", show_default="model.onnx or model.torchscript in the run"),
+        typer.Option(
+            help="A run's file, or the new folder of a store's images.",
+            metavar="PATH",
+            show_default="of a run: model.onnx or model.torchscript in it",
+        ),
     ] = None,
     json_file: JsonOption = None,
 ) -> None:
@@ -24,7 +34,19 @@ def export(
 
     The file names its classes and what its images have to be. Before it is written, its probabilities are compared with
     the run's own on noise and on images of the validation split; one that differs is refused.
+
+    Of a store: write its images, their bytes untouched, into folders split/method/clip, and index.csv with what the
+    store knows of each.
     """
+    if is_store(what):
+        if format is not None:
+            raise DfxError(f"{what} is a store, and --format is for runs; leave it out")
+        export_store(what, out, json_file)
+    else:
+        _export_run(Path(what), out, format or "onnx", json_file)
+
+
+def _export_run(run: Path, out: Path | None, format: str, json_file: Path | None) -> None:
     from trainers.inference.export import INPUT, OUTPUT, SUFFIX, facts
     from trainers.inference.export import export as export_run
     from trainers.run import open_run

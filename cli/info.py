@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.text import Text
 
-from cli.console import JsonOption, console, progress, show_notes, show_table, write_json
+from cli.console import JsonOption, console, show_notes, show_table, write_json
 from dataengine.errors import StoreError
 
 if TYPE_CHECKING:
@@ -17,27 +17,16 @@ if TYPE_CHECKING:
 
 def info(
     store: Annotated[str, typer.Argument(help="A store's folder or URL, such as shards/ff++ or s3://bucket/ff++.")],
-    check: Annotated[bool, typer.Option("--verify", help="Read every tar and table and compare its sha256.")] = False,
     json_file: JsonOption = None,
 ) -> None:
     """Show what a store holds: clips and images by method and split, what failed, its fingerprint and settings."""
-    from dataengine.place import how_to_mend
-    from dataengine.store import open_store, parse_ref, verify
+    from dataengine.store import open_store, parse_ref
 
     if parse_ref(store).where:
         raise StoreError(f"'{store}' is a selection; dfx info shows whole stores: leave out what follows the '@'")
-    opened = open_store(store)
-    result = describe(opened)
+    result = describe(open_store(store))
     _show(result)
-    if check:
-        with progress("Verifying", total=len(opened.contents())) as advance:
-            result["damaged"] = verify(opened, on_file=lambda name: advance(note=name))
-        if not result["damaged"]:
-            console.print("every tar and table has its recorded sha256")
     write_json(json_file, result)
-    if result.get("damaged"):
-        first, num_files = opened.root / result["damaged"][0], len(opened.contents())
-        raise StoreError(f"{first} is damaged ({len(result['damaged'])} of {num_files} files); {how_to_mend(first)}")
 
 
 def describe(store: Store) -> dict[str, Any]:
@@ -98,6 +87,6 @@ def _show(result: dict[str, Any]) -> None:
     show_table("clips / images", ["dataset", "method", *splits, "failed clips"], rows)
     console.print(f"splits: {result['split_origin']}")
     show_notes(result)
-    taken = result["settings"]["extract"]
-    console.print(", ".join(f"{name} {value}" for name, value in taken.items()), soft_wrap=True)
+    if taken := result["settings"].get("extract"):  # a merged store's parts may have been cut differently
+        console.print(", ".join(f"{name} {value}" for name, value in taken.items()), soft_wrap=True)
     console.print(f"fingerprint {result['fingerprint']}")

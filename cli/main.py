@@ -17,19 +17,24 @@ from cli import (
     evaluate,
     export,
     fewshot,
+    filter,
     import_,
     info,
+    merge,
     openset,
     predict,
     preview,
     profile,
+    repair,
     report,
+    reshard,
     robustness,
     sample,
     shard,
     train,
     transfer,
     tune,
+    verify,
 )
 from cli.console import console, errors
 from dataengine.errors import DfxError
@@ -60,6 +65,11 @@ app.command("doctor", short_help="What this machine has, and which backend that 
 app.command("sample", short_help="Generate a miniature dataset in the real one's tree.")(sample.sample)
 app.command("shard", short_help="Convert a dataset into a store.")(shard.shard)
 app.command("info", short_help="What a store holds.")(info.info)
+app.command("verify", short_help="Whether a store is whole, to the byte or to the pixel.")(verify.verify)
+app.command("repair", short_help="Write what is damaged in a store anew.")(repair.repair)
+app.command("merge", short_help="Several stores as one.")(merge.merge)
+app.command("filter", short_help="The samples of a store that an expression holds for.")(filter.filter_)
+app.command("reshard", short_help="The same samples in larger or smaller tars.")(reshard.reshard)
 app.command("preview", short_help="What an augmentation does, as a picture.")(preview.preview)
 app.command("train", short_help="Train a model on stores.")(train.train)
 app.command("transfer", short_help="Train a run on with new data beside its own.")(transfer.transfer)
@@ -70,7 +80,7 @@ app.command("degradation", short_help="What runs lose on datasets that they have
 app.command("openset", short_help="Whether a run notices methods that it was never shown.")(openset.openset)
 app.command("robustness", short_help="A run under JPEG, blur, noise and scaling.")(robustness.robustness)
 app.command("predict", short_help="Which method made an image or video, or that it is real.")(predict.predict)
-app.command("export", short_help="A run's model as ONNX or TorchScript.")(export.export)
+app.command("export", short_help="A run's model as ONNX or TorchScript; a store as folders.")(export.export)
 app.command("tune", short_help="Search losses and backbones on each source, measure on every target.")(tune.tune)
 app.command("profile", short_help="Whether a training waits for its input, and what to change.")(profile.profile)
 app.command("report", short_help="Runs or a sweep as one HTML page.")(report.report)

@@ -10,7 +10,7 @@ import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -104,7 +104,8 @@ def convert(
             _same_bytes_again(pending, store)
         else:
             found = {"notes": [*scan.notes, *faces], "missing": list(scan.missing), "unexpected": list(scan.unexpected)}
-            merge(plan, out, {**about, "split_origin": scan.split_origin, **found, **_about_clips(clips)})
+            read_as = {"options": _options_json(layout, root, options), "split_origin": scan.split_origin}
+            merge(plan, out, {**about, **read_as, **found, **_about_clips(clips)})
     return Converted(open_store(str(out)), len(pending), len(plan.shards) - len(pending))
 
 
@@ -112,6 +113,12 @@ def _placed(text: str | Path | Place) -> Place:
     if isinstance(text, Path) and re.match(r"[A-Za-z][\w+.-]+:/", str(text)):
         raise StoreError(f"{text} is a URL that has lost a slash as a Path; give it as text")
     return place_of(text) if isinstance(text, str | Path) else text
+
+
+def _options_json(layout: str, root: Place, options: ScanOptions) -> dict[str, Any]:
+    """What finds the same clips again, wherever the tree lies by then."""
+    name = options.name or (root.resolve().name if layouts.LAYOUTS[layout].named else "")
+    return {**asdict(options), "splits": str(options.splits) if options.splits else None, "name": name}
 
 
 @contextmanager

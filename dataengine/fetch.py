@@ -164,7 +164,7 @@ class Shards:
                 ) from None
             if not is_remote(file):
                 raise MediaError(f"{file} cannot be read: {error.strerror}") from None
-            raise StoreError(f"{file} is missing; {how_to_mend(file, missing=True)}") from None
+            raise StoreError(f"{file} is missing; {how_to_mend(file)}") from None
 
     def _keep(self, shard: int, tar: _Tar) -> None:
         """Open copies hold their place on the disk even when they are evicted, so they count as the cache does."""

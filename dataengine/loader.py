@@ -194,7 +194,7 @@ class Loader(Stream):
                 self._bad.add(row, str(error))  # raises past the budget
             else:
                 return row, pixels
-        raise StoreError("no sample of the selection can be read; see `dfx info STORE --verify`")
+        raise StoreError("no sample of the selection can be read; see `dfx verify STORE`")
 
 
 def _device_of(device: str | torch.device) -> torch.device:

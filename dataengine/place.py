@@ -60,8 +60,8 @@ def open_file(file: Place, content: Content, *, stop: Event | None = None) -> in
     return os.open(file, os.O_RDONLY | getattr(os, "O_BINARY", 0))
 
 
-def how_to_mend(place: Place, *, missing: bool = False) -> str:
+def how_to_mend(file: Place) -> str:
     """What to do about a file of a store that is damaged or missing."""
-    if isinstance(place, RemotePath):
+    if isinstance(file, RemotePath):
         return "upload it again from a whole store"
-    return f"{'' if missing else 'delete it and '}run the store's `dfx shard` command again to write it anew"
+    return f"run `dfx repair {file.parent}` to write it anew"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import Protocol
 
 from dataengine.order import counter_hash, text_hash
 from dataengine.records import Clip
@@ -80,7 +81,18 @@ def _deal(circles: list[list[str]], seed: int, official: set[str]) -> dict[str, 
     return split_of
 
 
-def shared_identities(clips: Sequence[Clip]) -> dict[str, int]:
+class Placed(Protocol):
+    """What has identities and stands in a split: a clip, or a row of clips.parquet."""
+
+    @property
+    def split(self) -> str: ...
+    @property
+    def target_id(self) -> str: ...
+    @property
+    def source_id(self) -> str: ...
+
+
+def shared_identities(clips: Iterable[Placed]) -> dict[str, int]:
     """How many identities each pair of splits has in common, as {"train+test": 12}; pairs without are left out."""
     seen: dict[str, set[str]] = {"train": set(), "val": set(), "test": set()}
     for clip in clips:

@@ -1,4 +1,4 @@
-"""A finished store (format 1): open, select, verify.
+"""A finished store (format 1): open, select.
 
 A store is a folder, here or behind a URL, of tars with DALI indexes, and Parquet tables beside them; `dataset.json` is
 written last, so a folder that has one is whole.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,8 @@ _META = (
     *("layout", "settings", "split_origin", "fingerprint", "shards_digest", "tables", "notes", "leaks"),
     "shared_identities",
 )
-INDEX_FILE, CLIPS_FILE, SHARDS_FILE = "index.parquet", "clips.parquet", "shards.parquet"
+INDEX_FILE, CLIPS_FILE, SHARDS_FILE = TABLES = ("index.parquet", "clips.parquet", "shards.parquet")
+_MOST_META_BYTES = 256 << 20  # a list of some million files that a dataset lacks fits in it
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +92,10 @@ class Store:
                 # interpreter is ending by then, the process is aborted.
                 return pq.read_table(stream, use_threads=False, pre_buffer=False)
         except FileNotFoundError:
-            raise StoreError(f"{path} is missing; {how_to_mend(path, missing=True)}") from None
+            raise StoreError(f"{path} is missing; {how_to_mend(path)}") from None
         except (pa.ArrowInvalid, OSError) as error:
             reason = str(error).splitlines()[0]
-            raise StoreError(f"{path} is damaged ({reason}); delete the store and convert it again") from None
+            raise StoreError(f"{path} is damaged ({reason}); {how_to_mend(path)}") from None
 
 
 def open_store(path: str | Path) -> Store:
@@ -103,28 +104,68 @@ def open_store(path: str | Path) -> Store:
     Raises StoreError where it is missing, unfinished, of another format, or lacks a tar or a part of one; and where a
     URL carries credentials, or cannot be read for as long as `remote.PATIENCE` lasts.
     """
-    root = place_of(path)
-    try:
-        meta = json.loads((root / DATASET_FILE).read_bytes())
-    except (FileNotFoundError, NotADirectoryError):
-        raise _no_store(root) from None
-    except (json.JSONDecodeError, UnicodeDecodeError, OSError):
-        raise StoreError(f"{root / DATASET_FILE} is damaged; convert the dataset again") from None
-    if not isinstance(meta, dict) or meta.get("format") != FORMAT:
-        found = meta.get("format") if isinstance(meta, dict) else None
-        raise StoreError(f"{root} has store format {found}; this version of dfx reads format {FORMAT}")
-    if absent := [name for name in _META if name not in meta]:
-        raise StoreError(f"{root / DATASET_FILE} is damaged: it has no {', '.join(absent)}; convert the dataset again")
-    store = Store(root, meta)
-    sizes = place.sizes(root)
+    store = open_unchecked(path)
+    sizes = place.sizes(store.root)
     for shard, content in store.contents().items():
         file, found = store.shard_path(shard), sizes.get(shard)
         if found is None:
-            raise StoreError(f"{file} is missing; {how_to_mend(file, missing=True)}")
+            raise StoreError(f"{file} is missing; {how_to_mend(file)}")
         if found != content.bytes:
             what = f"{found} bytes instead of {content.bytes}"
             raise StoreError(f"{file} is damaged ({what}); {how_to_mend(file)}")
     return store
+
+
+def open_unchecked(path: str | Path) -> Store:
+    """Open a store by its dataset.json alone: its tables and tars may be missing or damaged.
+
+    Raises StoreError where there is none, or it is damaged or of another format.
+    """
+    root = place_of(path)
+    file = root / DATASET_FILE
+    try:
+        meta = json.loads(_bounded(file))
+    except (FileNotFoundError, NotADirectoryError):
+        raise _no_store(root) from None
+    except RecursionError:
+        raise StoreError(f"{file} is damaged: it is nested too deeply; convert the dataset again") from None
+    except (json.JSONDecodeError, UnicodeDecodeError, OSError):
+        raise StoreError(f"{file} is damaged; convert the dataset again") from None
+    if not isinstance(meta, dict):
+        raise StoreError(f"{file} is damaged: it holds no JSON object; convert the dataset again")
+    _check_format(root, meta.get("format"))
+    if absent := [name for name in _META if name not in meta]:
+        raise StoreError(f"{file} is damaged: it has no {', '.join(absent)}; convert the dataset again")
+    try:
+        tables = {name: Content(**content) for name, content in meta["tables"].items()}
+    except (AttributeError, TypeError):
+        tables = {}
+    if tables.keys() != set(TABLES):
+        raise StoreError(f"{file} is damaged: 'tables' does not say what the tables hold; convert the dataset again")
+    return Store(root, meta)
+
+
+def _bounded(file: Place) -> bytes:
+    data = bytearray()
+    for chunk in place.chunks(file):
+        data += chunk
+        if len(data) > _MOST_META_BYTES:
+            raise StoreError(
+                f"{file} is damaged: it has more than {_MOST_META_BYTES >> 20} MiB; convert the dataset again"
+            )
+    return bytes(data)
+
+
+def _check_format(root: Place, found: object) -> None:
+    if type(found) is not int:
+        raise StoreError(f"{root / DATASET_FILE} is damaged: its format is {found!r:.40}; convert the dataset again")
+    if found > FORMAT:
+        raise StoreError(f"{root} has store format {found}, and this version of dfx reads format {FORMAT}; upgrade dfx")
+    if found < FORMAT:
+        raise StoreError(
+            f"{root} has store format {found}, older than the format {FORMAT} that this version of dfx reads; convert "
+            "the dataset again, or read it with the version of dfx that made it"
+        )
 
 
 def _no_store(root: Place) -> StoreError:
@@ -135,25 +176,8 @@ def _no_store(root: Place) -> StoreError:
             )
         return StoreError(f"no store at {root}; convert a dataset with `dfx shard NAME --out FOLDER`")
     if (root / ".parts").exists():
-        return StoreError(f"{root} is not finished; run its `dfx shard` command again")
+        return StoreError(f"{root} is not finished; run its `dfx shard` (or merge, filter, reshard) command again")
     return StoreError(f"{root} is no store (no dataset.json)")
-
-
-def verify(store: Store, *, on_file: Callable[[str], None] | None = None) -> list[str]:
-    """Read the tables and every tar in full; the names of those whose sha256 is not the recorded one.
-
-    A remote store is read past the cache: what counts is what lies there.
-    """
-    damaged = []
-    for name, content in store.contents().items():
-        digest = hashlib.sha256()
-        for data in place.chunks(store.root / name):
-            digest.update(data)
-        if digest.hexdigest() != content.sha256:
-            damaged.append(name)
-        if on_file:
-            on_file(name)
-    return damaged
 
 
 def file_sha256(path: Path) -> str:

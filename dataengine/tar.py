@@ -74,6 +74,20 @@ def dali_index(samples: Sequence[Sequence[Member]]) -> bytes:
     return ("\n".join(lines) + "\n").encode()
 
 
+def parse_dali_index(data: bytes) -> list[list[Member]]:
+    """The samples that a DALI index names, the members of each. Raises ValueError where it is none."""
+    first, *lines = data.decode().splitlines()
+    if first != f"v1.2 {len(lines)}":
+        raise ValueError(f"it begins with '{first[:40]}', and {len(lines)} lines follow")
+    samples = []
+    for line in lines:
+        words = line.split(" ")
+        if len(words) % 4:
+            raise ValueError(f"the line '{line[:80]}' is no list of members")
+        samples.append([Member(words[i + 3], int(words[i + 1]), int(words[i + 2])) for i in range(0, len(words), 4)])
+    return samples
+
+
 def read_members(stream: IO[bytes]) -> list[Member]:
     """The members of a tar in their order, from its headers alone. Raises tarfile.TarError where it is none."""
     with tarfile.open(fileobj=stream, mode="r:") as tar:

@@ -59,7 +59,7 @@ class Bare:
         except MediaError as error:
             store = self._rows.refs[int(self._rows.column("store")[row])].path
             raise StoreError(
-                f"{store} cannot be measured, a sample is damaged: {error}; see `dfx info {store} --verify`"
+                f"{store} cannot be measured, a sample is damaged: {error}; see `dfx verify {store}`"
             ) from None
 
     def _requests(self) -> Iterator[Request]:

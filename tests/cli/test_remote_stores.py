@@ -54,8 +54,9 @@ def test_a_run_is_trained_and_evaluated_from_a_url(
 
 
 def test_info_shows_and_verifies_it(bucket: s3.Remote, mini_store: Store) -> None:
-    output = invoke("info", bucket.upload(mini_store.root, "stores/mini"), "--verify")
-    assert "every tar and table has its recorded sha256" in output
+    url = bucket.upload(mini_store.root, "stores/mini")
+    assert "is whole (full)" in invoke("verify", url)
+    output = invoke("info", url)
     assert "s3://bucket/stores/mini (folder)" in output
 
 

@@ -16,7 +16,8 @@ import xxhash
 from dataengine.batches import BadBudget, BadSample, Batch
 from dataengine.errors import StoreError
 from dataengine.loader import Loader
-from dataengine.store import Rows, verify
+from dataengine.operations.verify import verify
+from dataengine.store import Rows
 from tests.dataengine.made import jpeg, made_rows, picture, png
 
 COUNT, HARMED = 20, 19  # the last: a tar that is cut there loses no other sample
@@ -27,7 +28,7 @@ BACKENDS = ["cpu", pytest.param("dali", marks=NEEDS_DALI)]
 @pytest.fixture
 def rows(tmp_path: Path) -> Rows:
     rows = made_rows(tmp_path, [jpeg(picture(i)) for i in range(COUNT)])
-    assert not verify(rows.stores[0])
+    assert not verify(rows.stores[0]).findings
     return rows
 
 

@@ -23,11 +23,12 @@ from dataengine.extract import ExtractSettings
 from dataengine.fetch import Shards
 from dataengine.layouts.scan import ScanOptions
 from dataengine.loader import Loader
+from dataengine.operations.verify import verify
 from dataengine.order import parse_policy
 from dataengine.place import place_of
 from dataengine.plan import ConvertSettings
 from dataengine.remote import Patience, RemotePath
-from dataengine.store import Rows, Store, open_store, parse_ref, select, verify
+from dataengine.store import Rows, Store, open_store, parse_ref, select
 from tests.dataengine import s3
 
 SHARD = "train-000000.tar"
@@ -190,11 +191,11 @@ def test_a_table_that_is_not_the_stores_own_is_refused(bucket: s3.Remote, own: s
 def test_verify_reads_what_lies_there_and_not_the_cache(bucket: s3.Remote, own: str, store: Store) -> None:
     opened = open_store(bucket.url(own))
     streamed(select([bucket.url(own)]), "sequential")
-    assert verify(opened) == []
+    assert verify(opened).damaged == ()
     data = bytearray((store.root / SHARD).read_bytes())
     data[5000] ^= 1
     bucket.put(f"{own}/{SHARD}", bytes(data))
-    assert verify(opened) == [SHARD]
+    assert verify(opened).damaged == (SHARD,)
 
 
 def test_dataset_json_is_read_anew_each_time(bucket: s3.Remote, own: str, store: Store) -> None:

@@ -86,7 +86,7 @@ class Transformations:
         every = distributed.gathered(tuple(torch.cat(parts) for parts in (truths, answers, losses)))
         truth, answer, loss = (torch.cat(parts).numpy() for parts in zip(*every, strict=True))
         if not len(truth):
-            raise DfxError("no validation image could be read; look at the store with `dfx info STORE --verify`")
+            raise DfxError("no validation image could be read; look at the store with `dfx verify STORE`")
         recall = [np.mean(answer[truth == label] == label) for label in np.unique(truth)]
         return Validation(loss=float(loss.mean()), balanced_accuracy=float(np.mean(recall)), auc=None)
 

@@ -208,7 +208,7 @@ class PretrainStream(Stream):
                 return row, self._transformed(row, self._choose(part.epoch, position, np.array([row])), 0)
             except MediaError as error:
                 self._bad.add(row, str(error))  # raises past the budget
-        raise StoreError("no sample of the selection can be read; see `dfx info STORE --verify`")
+        raise StoreError("no sample of the selection can be read; see `dfx verify STORE`")
 
 
 @dataclass(frozen=True, slots=True)

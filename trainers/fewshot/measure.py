@@ -173,7 +173,7 @@ def _score(
     labels = support.labels[mine]
     if absent := sorted(set(range(len(taxonomy.classes))) - set(labels.tolist())):
         named = ", ".join(taxonomy.classes[c] for c in absent)
-        mend = "look at the store with `dfx info STORE --verify`"
+        mend = "look at the store with `dfx verify STORE`"
         raise DfxError(f"no frame of the clips drawn of {named} can be read; {mend}")
     p = probe(support.embeddings[mine], labels, queries.embeddings)
     columns = {f"p_{name}": pa.array(p[:, c]) for c, name in enumerate(taxonomy.classes)}

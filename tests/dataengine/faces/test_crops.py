@@ -195,7 +195,7 @@ def test_a_store_of_all_faces_has_a_key_and_a_row_for_each(tmp_path: Path) -> No
                 image = portrait(640, 360, LARGE, SMALL) if name == "real" else portrait(640, 360, LARGE)
                 cv2.imwrite(str(folder / f"{frame}.png"), image[..., ::-1])
     settings = ConvertSettings(extract=replace(TRACK, faces="all"))
-    convert("folder", tmp_path / "tree", tmp_path / "store", settings, ScanOptions(), workers=0)
+    convert("folder", tmp_path / "tree", tmp_path / "store", settings, ScanOptions())
     store = open_store(str(tmp_path / "store"))
     index = pq.read_table(tmp_path / "store" / "index.parquet").to_pylist()
     assert len(index) == 3 * 2 * 2 + 3 * 2 * 1 == len({entry["key"] for entry in index})

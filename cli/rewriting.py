@@ -1,0 +1,54 @@
+"""What the commands that write a store from stores share: how they tell of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli.console import console, progress, write_json
+from dataengine.errors import StoreError
+
+if TYPE_CHECKING:
+    from dataengine.operations.rewrite import Rewritten
+    from dataengine.store import Store
+
+OutOption = Annotated[Path, typer.Option("--out", help="The new store's folder.", metavar="FOLDER")]
+
+
+def open_whole(text: str) -> Store:
+    """The store that a command's argument names; a selection of one is refused."""
+    from dataengine.store import open_store, parse_ref
+
+    if parse_ref(text).where:
+        raise StoreError(f"'{text}' is a selection; give the whole store, and select with `dfx filter` first")
+    return open_store(text)
+
+
+def run_rewrite(what: str, work: Callable[[Callable[[str, int], None]], Rewritten], json_file: Path | None) -> None:
+    """Do the work under a progress bar and say what came of it."""
+    with progress(what) as advance:
+        done = work(lambda name, total: advance(note=name, total=total))
+    store = done.store
+    samples = sum(store.shards()["samples"].to_pylist())
+    if done.written:
+        held = f"{samples:,} images of {store.meta['clips']:,} clips in {done.written + done.kept} shards"
+        console.print(f"{store.root}: {held}", soft_wrap=True)
+    else:
+        console.print(f"{store.root} is finished already: {samples:,} images, nothing to do", soft_wrap=True)
+    for note in store.meta["notes"]:
+        console.print(f"note: {note}", soft_wrap=True)
+    console.print(f"fingerprint {store.fingerprint}")
+    result = {
+        "store": str(store.root),
+        "fingerprint": store.fingerprint,
+        "samples": samples,
+        "clips": store.meta["clips"],
+        "shards_written": done.written,
+        "shards_kept": done.kept,
+        "notes": store.meta["notes"],
+        "made_by": store.meta["made_by"],
+    }
+    write_json(json_file, result)

@@ -1,0 +1,80 @@
+"""`dfx verify`: whether a store is what it says."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cli.console import JsonOption, console, progress, write_json
+from dataengine.errors import DfxError, StoreError
+
+if TYPE_CHECKING:
+    from dataengine.operations.verify import Level, Verified
+    from dataengine.store import Store
+
+
+def verify(
+    store: Annotated[str, typer.Argument(help="A store's folder or URL, such as shards/ff++ or s3://bucket/ff++.")],
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Tables, lengths, the tars' headers and DALI's indexes; no image is read.")
+    ] = False,
+    full: Annotated[
+        bool, typer.Option("--full", help="Also every tar's sha256 and every image's xxh3. This is the default.")
+    ] = False,
+    decode: Annotated[
+        bool, typer.Option("--decode", help="Also decode every image: libjpeg-turbo, OpenCV, nvJPEG with a GPU.")
+    ] = False,
+    json_file: JsonOption = None,
+) -> None:
+    """Look for damage in a store. Exit code 1 where there is any; `--json` lists all of it with reasons."""
+    from dataengine.operations.verify import verify as verify_store
+
+    if quick + full + decode > 1:
+        raise DfxError("--quick, --full and --decode are levels, each with all of the one before; give one of them")
+    level: Level = "quick" if quick else "decode" if decode else "full"
+    opened = whole_store(store)
+    with progress("Verifying") as advance:
+        found = verify_store(opened, level, on_shard=lambda name, total: advance(note=name, total=total))
+    write_json(json_file, result(opened, level, found))
+    if found.findings:
+        raise StoreError(first_line(opened, found))
+    for note in found.notes:
+        console.print(f"not looked at: {note}", soft_wrap=True)
+    images = f", {found.images:,} images" if found.images else ""
+    by = f", decoded with {' and '.join(found.decoders)}" if found.decoders else ""
+    console.print(f"{store} is whole ({level}): {found.files:,} files{images}{by}", soft_wrap=True)
+
+
+def whole_store(text: str) -> Store:
+    """The store of a command that takes no selection; files of it may be missing or damaged."""
+    from dataengine.store import open_unchecked, parse_ref
+
+    if parse_ref(text).where:
+        raise StoreError(f"'{text}' is a selection; this command takes a whole store: leave out what follows the '@'")
+    return open_unchecked(text)
+
+
+def first_line(store: Store, found: Verified) -> str:
+    """The first bad file, what is wrong with it, how many there are, and what to do."""
+    from dataengine.place import how_to_mend
+
+    first = found.findings[0]
+    file = store.root / first.file
+    count = f"{len(found.damaged)} of {found.files} files damaged"
+    return f"{file}: {first.reason} ({count}); {how_to_mend(file)}"
+
+
+def result(store: Store, level: str, found: Verified) -> dict[str, Any]:
+    """What `--json` holds."""
+    return {
+        "store": str(store.root),
+        "fingerprint": store.fingerprint,
+        "level": level,
+        "files": found.files,
+        "images": found.images,
+        "decoders": list(found.decoders),
+        "damaged_files": len(found.damaged),
+        "damaged": [{"file": finding.file, "reason": finding.reason} for finding in found.findings],
+        "notes": list(found.notes),
+    }

@@ -1,0 +1,1 @@
+"""What is done to finished stores: verify, repair, merge, filter, reshard, export; one file each."""

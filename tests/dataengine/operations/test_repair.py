@@ -1,0 +1,135 @@
+"""What is damaged comes back to the byte, or stays as it is and is named."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from dataengine.convert import convert
+from dataengine.layouts.scan import ScanOptions
+from dataengine.operations.filter import filter_store
+from dataengine.operations.repair import repair
+from dataengine.operations.verify import verify
+from dataengine.store import Store, open_store, open_unchecked
+from tests.conftest import UNTOUCHED, write_image_tree
+from tests.dataengine.operations.harm import contents, flip
+
+TAR = "train-000000.tar"
+
+
+def unlink(root: Path, name: str) -> None:
+    (root / name).unlink()
+
+
+@pytest.mark.parametrize(
+    ("harms", "written"),
+    [
+        ([(flip, TAR)], [TAR]),
+        ([(unlink, TAR)], [TAR]),
+        ([(flip, TAR), (unlink, "train-000000.idx")], [TAR]),
+        ([(unlink, "train-000000.idx")], ["train-000000.idx"]),
+        ([(unlink, "index.parquet")], ["index.parquet"]),
+        ([(unlink, "shards.parquet")], ["shards.parquet"]),
+        ([(unlink, "index.parquet"), (flip, TAR)], [TAR, "index.parquet"]),
+        ([(unlink, "index.parquet"), (unlink, "shards.parquet")], ["shards.parquet", "index.parquet"]),
+    ],
+)
+def test_what_was_damaged_is_again_what_it_was(
+    failing_store: Store,
+    failing_tree: Path,
+    copy: Path,
+    harms: Sequence[tuple[Callable[..., None], str]],
+    written: Sequence[str],
+) -> None:
+    for harm, name in harms:
+        harm(copy / name) if harm is flip else harm(copy, name)
+    done = repair(copy, failing_tree)
+    assert (list(done.written), done.refused) == (list(written), ())
+    assert contents(copy) == contents(Path(str(failing_store.root)))
+
+
+def test_a_whole_store_is_left_alone(copy: Path, failing_store: Store) -> None:
+    assert repair(copy).written == ()
+    assert contents(copy) == contents(Path(str(failing_store.root)))
+
+
+@pytest.fixture
+def own_tree(tmp_path: Path) -> Path:
+    write_image_tree(tmp_path / "tree", clips=4, frames=2)
+    return tmp_path / "tree"
+
+
+@pytest.fixture
+def own_store(own_tree: Path, tmp_path: Path) -> Path:
+    options = ScanOptions(name="mine")
+    return Path(str(convert("folder", own_tree, tmp_path / "own", UNTOUCHED, options).store.root))
+
+
+def test_the_options_of_the_scan_are_recorded_and_found_again(own_store: Path, own_tree: Path) -> None:
+    flip(own_store / TAR)
+    moved = own_tree.rename(own_tree.with_name("elsewhere"))
+    assert repair(own_store, moved).written == (TAR,)
+    assert json.loads((own_store / "dataset.json").read_text())["options"]["name"] == "mine"
+
+
+def test_sources_that_have_changed_are_refused_by_name_and_the_tar_is_left_as_it_is(
+    own_store: Path, own_tree: Path
+) -> None:
+    flip(own_store / TAR)
+    before = contents(own_store)
+    held = {row["clip"] for row in open_unchecked(own_store).index().to_pylist() if row["shard"] == TAR}
+    clip = sorted(held)[0].removeprefix("mine/")
+    (own_tree / clip / "000.jpg").write_bytes(b"other")
+    ((name, reason),) = repair(own_store, own_tree).refused
+    assert name == TAR
+    assert reason.startswith(f"{own_tree / clip / '000.jpg'} has changed (5")
+    assert contents(own_store) == before
+
+
+def test_sources_of_the_same_length_with_other_bytes_are_refused_too(own_store: Path, own_tree: Path) -> None:
+    flip(own_store / TAR)
+    before = contents(own_store)
+    for path in own_tree.rglob("*.jpg"):
+        flip(path, -1)
+    ((name, reason),) = repair(own_store, own_tree).refused
+    assert name == TAR
+    assert "has changed, and train-000000.tar would not be what it was" in reason
+    assert contents(own_store) == before
+
+
+def test_a_tree_with_other_clips_is_refused(own_store: Path, own_tree: Path) -> None:
+    flip(own_store / TAR)
+    shutil.rmtree(own_tree / "real" / "000")
+    ((_, reason),) = repair(own_store, own_tree).refused
+    assert "is not as it was when the store was made of it (11 clips, then 12, or others)" in reason
+
+
+def test_without_its_sources_the_rest_is_repaired_and_the_root_is_asked_for(own_store: Path) -> None:
+    flip(own_store / TAR)
+    (own_store / "test-000000.idx").unlink()
+    done = repair(own_store)
+    assert done.written == ("test-000000.idx",)
+    assert done.refused == ((TAR, "no folder data/folder; give the folder that the store was made from with --root"),)
+
+
+def test_a_lost_clips_table_is_named_with_what_to_do(own_store: Path) -> None:
+    (own_store / "clips.parquet").unlink()
+    ((name, reason),) = repair(own_store).refused
+    assert name == "clips.parquet"
+    assert "take it from a copy" in reason
+
+
+def test_a_store_of_another_operation_names_the_command_that_mends_it(failing_store: Store, tmp_path: Path) -> None:
+    out = tmp_path / "reals"
+    whole = contents(Path(str(filter_store(failing_store, out, "label == 0").store.root)))
+    flip(out / TAR)
+    ((_, reason),) = repair(out).refused
+    assert reason == "it was made by `dfx filter` of failing; delete the file and run that command again"
+    (out / TAR).unlink()
+    filter_store(failing_store, out, "label == 0")
+    assert contents(out) == whole
+    assert verify(open_store(out)).findings == ()
