@@ -21,7 +21,7 @@ from filelock import FileLock, Timeout
 from dataengine import layouts, splits
 from dataengine.errors import StoreError
 from dataengine.layouts.scan import ScanOptions
-from dataengine.leaks import format_leaks
+from dataengine.leaks.formats import format_leaks
 from dataengine.methods import named_by_user
 from dataengine.plan import ConvertSettings, Plan, ShardPlan, make_plan, settings_json
 from dataengine.records import CLIPS_SCHEMA, FORMAT, INDEX_SCHEMA, SHARDS_SCHEMA, Clip, ClipReport
