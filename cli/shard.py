@@ -19,17 +19,30 @@ if TYPE_CHECKING:
 
 def shard(
     layout: Annotated[str, typer.Argument(help="ff++, celeb-df or folder (class folders of videos or images).")],
-    root: Annotated[Path | None, typer.Option(help="The dataset's folder. [default: data/LAYOUT]")] = None,
+    root: Annotated[
+        str | None, typer.Option(help="The dataset's folder or URL. [default: data/LAYOUT]", show_default=False)
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="The store's folder. [default: shards/LAYOUT]")] = None,
-    quality: Annotated[str, typer.Option(help="FF++'s compression to take: raw, c23 or c40.")] = "c23",
+    quality: Annotated[
+        str,
+        typer.Option(
+            help="The compression to take, where there are several (ff++: raw, c23, c40). [default: the layout's]",
+            show_default=False,
+        ),
+    ] = "",
     split_files: Annotated[
         Path | None, typer.Option("--splits", help="Folder of the official split files. [default: in the root]")
     ] = None,
     name: Annotated[str, typer.Option(help="Layout folder: the dataset's name. [default: the root's]")] = "",
     frames: Annotated[int, typer.Option(help="Frames a video, evenly spaced over all of it.")] = 32,
     faces: Annotated[
-        str, typer.Option(help="largest: crop one face; none: whole frames, images untouched.")
-    ] = "largest",
+        str | None,
+        typer.Option(
+            help="largest: crop one face; none: whole frames, images untouched. [default: largest; none for sets "
+            "of cut-out faces]",
+            show_default=False,
+        ),
+    ] = None,
     margin: Annotated[float, typer.Option(help="Side of the crop over the face's longer side.")] = 1.3,
     size: Annotated[int, typer.Option(help="Largest side of a stored crop in px; nothing is enlarged.")] = 256,
     codec: Annotated[
@@ -50,13 +63,14 @@ def shard(
     """
     from dataengine.convert import convert
     from dataengine.extract import ExtractSettings
+    from dataengine.layouts import layout_named
     from dataengine.layouts.scan import ScanOptions
     from dataengine.plan import ConvertSettings
 
     settings = ConvertSettings(
         extract=ExtractSettings(
             frames=frames,
-            faces=faces,  # type: ignore[arg-type]
+            faces=faces or ("none" if layout_named(layout).cropped else "largest"),  # type: ignore[arg-type]
             margin=margin,
             size=size,
             codec=codec,  # type: ignore[arg-type]
@@ -65,13 +79,13 @@ def shard(
         seed=seed,
         shard_samples=shard_samples,
     )
-    root = root or Path("data") / layout
+    root = root or f"data/{layout}"
     out = out or Path("shards") / layout
     start = time.perf_counter()
     with progress(f"Converting {layout}") as advance:
 
         def on_clip(done: ClipDone) -> None:
-            failed = f"failed: {done.clip.paths[0]}" if done.report.status == "failed" else ""
+            failed = f"failed: {done.clip.first}" if done.report.status == "failed" else ""
             advance(note=failed, total=done.total)
 
         converted = convert(

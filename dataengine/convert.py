@@ -23,9 +23,10 @@ from dataengine.errors import StoreError
 from dataengine.layouts.scan import ScanOptions
 from dataengine.leaks.formats import format_leaks
 from dataengine.methods import named_by_user
+from dataengine.place import Place, place_of
 from dataengine.plan import ConvertSettings, Plan, ShardPlan, make_plan, settings_json
 from dataengine.records import CLIPS_SCHEMA, FORMAT, INDEX_SCHEMA, SHARDS_SCHEMA, Clip, ClipReport
-from dataengine.shard import PARTS, disk_full_is_clear, finished, index_path, source_bytes, write_table, write_whole
+from dataengine.shard import finished
 from dataengine.store import (
     CLIPS_FILE,
     DATASET_FILE,
@@ -37,7 +38,9 @@ from dataengine.store import (
     open_store,
     shards_digest,
 )
+from dataengine.tar import index_path
 from dataengine.version import VERSION
+from dataengine.whole import PARTS, disk_full_is_clear, write_table, write_whole
 from dataengine.workers import write_shards
 
 
@@ -66,7 +69,7 @@ OnClip = Callable[[ClipDone], None]
 
 def convert(
     layout: str,
-    root: Path,
+    root: str | Place,
     out: Path,
     settings: ConvertSettings,
     options: ScanOptions,
@@ -87,6 +90,7 @@ def convert(
     if re.match(r"[A-Za-z][\w+.-]+:/", str(out)):
         url = re.sub(":/+", "://", str(out), count=1)  # as a path it has lost a slash
         raise StoreError(f"{url} is a URL; convert into a folder of this machine and upload it whole")
+    root = place_of(root) if isinstance(root, str) else root
     scan = layouts.scan(layout, root, options)
     clips = splits.derive(scan.clips, settings.seed)
     plan = make_plan(clips, settings)
@@ -97,15 +101,15 @@ def convert(
             _check_sources(plan, root, out)
             pending = [shard for shard in plan.shards if not _stands(shard.shard, out)]
         else:
-            pending = [shard for shard in plan.shards if not _can_be_kept(shard, root, out)]
+            pending = [shard for shard in plan.shards if not _can_be_kept(shard, out)]
         watch = _Watch(plan.num_clips, max_failures, on_clip)
         if pending:
             write_shards(pending, root.resolve(), out, settings, workers, watch)
         if is_finished:
             _same_bytes_again(pending, out)
         else:
-            notes = {"split_origin": scan.split_origin, "notes": list(scan.notes), **_about_clips(clips)}
-            _merge(plan, out, {**about, **notes})
+            found = {"notes": list(scan.notes), "missing": list(scan.missing), "unexpected": list(scan.unexpected)}
+            _merge(plan, out, {**about, "split_origin": scan.split_origin, **found, **_about_clips(clips)})
     return Converted(open_store(out), len(pending), len(plan.shards) - len(pending))
 
 
@@ -183,25 +187,25 @@ def _flat(settings: dict[str, Any]) -> dict[str, Any]:
     return {**settings, **settings.get("extract", {}), "extract": None}
 
 
-def _can_be_kept(shard: ShardPlan, root: Path, out: Path) -> bool:
+def _can_be_kept(shard: ShardPlan, out: Path) -> bool:
     """Whether a shard stands that this run would write again: a clip that failed, or has changed, is tried anew."""
     if finished(shard.shard, out) is None:
         return False
     clips = {row["clip"]: row for row in pq.read_table(out / PARTS / f"{shard.shard}.clips.parquet").to_pylist()}
     return all(
-        clips[clip.clip]["status"] == "ok" and clips[clip.clip]["source_bytes"] == source_bytes(clip, root)
+        clips[clip.clip]["status"] == "ok" and clips[clip.clip]["source_bytes"] == clip.source_bytes
         for clip in shard.clips
     )
 
 
-def _check_sources(plan: Plan, root: Path, out: Path) -> None:
+def _check_sources(plan: Plan, root: Place, out: Path) -> None:
     rows = pq.read_table(out / CLIPS_FILE, columns=["clip", "source_bytes"]).to_pylist()
     recorded = {row["clip"]: row["source_bytes"] for row in rows}
     for clip in (clip for shard in plan.shards for clip in shard.clips):
-        now = source_bytes(clip, root)
+        now = clip.source_bytes
         if recorded[clip.clip] != now:
             raise StoreError(
-                f"{root / clip.paths[0]} has changed since {out} was made of it ({now:,} bytes, then "
+                f"{root / clip.first} has changed since {out} was made of it ({now:,} bytes, then "
                 f"{recorded[clip.clip]:,}); choose another --out, or delete the store and convert again"
             )
 
@@ -278,7 +282,7 @@ class _Watch:
         if self._on_clip:
             self._on_clip(ClipDone(clip, report, self._total))
         if report.status == "failed":
-            self._failures.append(f"{clip.paths[0]}: {report.reason}")
+            self._failures.append(f"{clip.first}: {report.reason}")
             if len(self._failures) > self._limit:
                 raise StoreError(
                     f"{len(self._failures)} clips failed, more than --max-failures {self._limit} "

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from time import perf_counter
 from typing import Literal, TypeVar, get_args
 
@@ -14,9 +13,11 @@ import simplejpeg
 
 from dataengine.errors import DfxError, MediaError
 from dataengine.faces import Face, crop, detect_faces
+from dataengine.media import images, video_file
+from dataengine.place import Place
 from dataengine.records import Box, Clip, ClipReport, FaceOrigin, Sample
 from dataengine.tracks import follow
-from dataengine.video import ImageFile, Pixels, count_frames, decode_frames, frame_indices, read_image
+from dataengine.video import ImageFile, Pixels, count_frames, decode_frames, frames_within
 
 Faces = Literal["largest", "none"]
 Codec = Literal["jpeg", "png"]
@@ -60,7 +61,7 @@ class ExtractSettings:
                 raise DfxError(f"{name} is {number}; it must be between {least} and {most}")
 
 
-def extract(clip: Clip, root: Path, settings: ExtractSettings) -> tuple[list[Sample], ClipReport]:
+def extract(clip: Clip, root: Place, settings: ExtractSettings) -> tuple[list[Sample], ClipReport]:
     """The samples of a clip whose files lie below `root`, in frame order, and what became of it.
 
     A pure function of the files and the settings, but for the report's `decode_s`. Bad media raise nothing: the clip
@@ -78,7 +79,7 @@ def extract(clip: Clip, root: Path, settings: ExtractSettings) -> tuple[list[Sam
             raise MediaError(f"no face found in {tally.found} frames" if tally.found else tally.loss(clip))
     except MediaError as error:
         # The file stands beside the reason already; without its name, equal reasons can be counted.
-        return [], tally.report("failed", str(error).removeprefix(f"{root / clip.paths[0]}: "), [])
+        return [], tally.report("failed", str(error).removeprefix(f"{root / clip.first}: "), [])
     reasons = [tally.loss(clip)]
     if len(samples) < tally.found:
         reasons.append(f"no face in {tally.found - len(samples)} of {tally.found} frames")
@@ -109,7 +110,7 @@ class _Tally:
         """Why fewer frames were found than asked for, "" where none is lost."""
         if self.found == self.asked:
             return ""
-        why = self.unreadable[0] if self.unreadable else f"{clip.paths[0]} breaks off early"
+        why = self.unreadable[0] if self.unreadable else f"{clip.first} breaks off early"
         return f"{self.asked - self.found} of {self.asked} frames cannot be read: {why}"
 
     def report(self, status: Literal["ok", "failed"], reason: str, samples: list[Sample]) -> ClipReport:
@@ -128,25 +129,31 @@ class _Tally:
         )
 
 
-def _pixels(clip: Clip, root: Path, settings: ExtractSettings, tally: _Tally) -> Iterator[tuple[int, Pixels]]:
+def _pixels(clip: Clip, root: Place, settings: ExtractSettings, tally: _Tally) -> Iterator[tuple[int, Pixels]]:
     """The clip's frames as (index, RGB)."""
     if clip.media == "images":
-        frames = ((frame, image.pixels()) for frame, image in _images(clip, root, tally))
-        return tally.timed(frames)
-    path = root / clip.paths[0]
-    num_frames = count_frames(path)
-    indices = frame_indices(num_frames, settings.frames)
-    tally.asked = len(indices)
-    return tally.timed(decode_frames(path, indices, num_frames=num_frames))
-
-
-def _images(clip: Clip, root: Path, tally: _Tally) -> Iterator[tuple[int, ImageFile]]:
-    tally.asked = len(clip.paths)
-    for frame, path in enumerate(clip.paths):
+        yield from tally.timed((frame, image.pixels()) for frame, image in _images(clip, root, tally))
+        return
+    with video_file(root, clip.paths[0]) as path:
         try:
-            yield frame, read_image(root / path)
+            num_frames = count_frames(path)
+            indices = frames_within(clip.ranges, num_frames, settings.frames)
+            if not indices:
+                raise MediaError(f"{path}: its {num_frames} frames end before those listed begin; replace the file")
+            tally.asked = len(indices)
+            yield from tally.timed(decode_frames(path, indices, num_frames=num_frames))
         except MediaError as error:
-            tally.unreadable.append(str(error))
+            # A copy's name tells nobody anything.
+            raise MediaError(str(error).replace(str(path), str(root / clip.first))) from None
+
+
+def _images(clip: Clip, root: Place, tally: _Tally) -> Iterator[tuple[int, ImageFile]]:
+    tally.asked = len(clip.paths)
+    for frame, image in images(root, clip):
+        if isinstance(image, MediaError):
+            tally.unreadable.append(str(image))
+        else:
+            yield frame, image
 
 
 def _face_samples(frames: Iterator[tuple[int, Pixels]], settings: ExtractSettings) -> list[Sample]:

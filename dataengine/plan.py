@@ -82,9 +82,14 @@ def _expected_samples(clip: Clip, settings: ExtractSettings) -> int:
 
 
 def _digest(shards: Sequence[ShardPlan], settings: ConvertSettings) -> str:
-    planned = [[shard.shard, [asdict(clip) for clip in shard.clips]] for shard in shards]
+    planned = [[shard.shard, [_planned(clip) for clip in shard.clips]] for shard in shards]
     text = json.dumps([FORMAT, settings_json(settings), planned], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _planned(clip: Clip) -> dict[str, Any]:
+    """What of a clip decides the store: a changed file is found by its size (`Clip.source_bytes`) and said."""
+    return {name: value for name, value in asdict(clip).items() if name != "source_bytes"}
 
 
 def settings_json(settings: ConvertSettings) -> dict[str, Any]:

@@ -29,7 +29,8 @@ class Clip:
     clip: str
     """Unique in its store, and between datasets: see `clip_id`."""
     paths: tuple[str, ...]
-    """Below the root, with forward slashes: one video file, or one or more image files in order."""
+    """Below the root, with forward slashes: one video file, or one or more image files in order; inside `archive`
+    where that is set."""
     media: Media
     dataset: str
     split: str
@@ -46,11 +47,23 @@ class Clip:
     """Identity of the footage, qualified by dataset ("ff++/000")."""
     source_id: str
     """Identity of the face or driver put in; "" for reals and where it is not known."""
+    ranges: tuple[tuple[int, int], ...] = ()
+    """The frames [start, stop) of a video that belong to this clip, ascending; () for all of them. A video of which
+    parts alone are manipulated is two clips, so that a clip has one label."""
+    archive: str = ""
+    """The .tar or .tar.gz below the root that holds `paths`; "" where they are files of their own."""
+    source_bytes: int = 0
+    """Size of its files as the tree was listed. It enters no plan: it tells that a file has changed."""
 
     @property
     def label(self) -> int:
         """0 real, 1 fake."""
         return int(self.method != REAL)
+
+    @property
+    def first(self) -> str:
+        """What messages and tables call its files: the first of them, behind its archive where it lies in one."""
+        return f"{self.archive}/{self.paths[0]}" if self.archive else self.paths[0]
 
     @property
     def group(self) -> str:

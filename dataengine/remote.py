@@ -128,6 +128,15 @@ class RemotePath:
         listed = _patiently(self, lambda files, path: files.get_file_info(fs.FileSelector(path)))
         return {info.base_name: info.size for info in listed if info.type == fs.FileType.File}
 
+    def all_sizes(self) -> dict[str, int]:
+        """Bytes of each file at any depth below it, by relative path. Raises StoreError where it is denied."""
+
+        def listing(files: fs.FileSystem, path: str) -> dict[str, int]:
+            found = files.get_file_info(fs.FileSelector(path, recursive=True, allow_not_found=True))
+            return {info.path[len(path) + 1 :]: info.size for info in found if info.type == fs.FileType.File}
+
+        return _patiently(self, listing)
+
     def chunks(self, start: int = 0, *, stop: threading.Event | None = None) -> Iterator[bytes]:
         """The bytes from `start` on, taken up again where a connection broke.
 

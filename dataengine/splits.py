@@ -1,13 +1,10 @@
-"""Splits: official ones kept as they are, derived ones that assign identities."""
+"""Derived splits, which assign identities."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
-from dataengine.errors import LayoutError
 from dataengine.order import counter_hash, text_hash
 from dataengine.records import Clip
 
@@ -28,31 +25,6 @@ def split_sizes(identities: int) -> dict[str, int]:
     test = max(round(SHARE * identities), min(LEAST_TEST, identities * 3 // 10), int(identities > 2))
     val = max(round(SHARE * identities), min(LEAST_VAL, identities * 15 // 100), int(identities > 1))
     return {"train": identities - val - test, "val": val, "test": test}
-
-
-def official_pairs(folder: Path) -> dict[str, str]:
-    """Read FF++'s {train,val,test}.json, lists of [id, id] pairs: the split of each id.
-
-    Raises LayoutError where a file is missing or malformed, or an id stands in two splits.
-    """
-    split_of: dict[str, str] = {}
-    for split in ("train", "val", "test"):
-        path = folder / f"{split}.json"
-        try:
-            pairs = json.loads(path.read_text())
-        except FileNotFoundError:
-            raise LayoutError(
-                f"{path} is missing; get the official split files from the dataset's repository and put them in "
-                f"{folder}, or name their folder with --splits DIR"
-            ) from None
-        except (json.JSONDecodeError, UnicodeDecodeError, IsADirectoryError):
-            raise LayoutError(f"{path} is not valid JSON; get the official split file again") from None
-        if not isinstance(pairs, list) or not all(isinstance(pair, list) and len(pair) == 2 for pair in pairs):
-            raise LayoutError(f"{path} is not a list of [id, id] pairs; get the official split file again")
-        for identity in (str(member) for pair in pairs for member in pair):
-            if split_of.setdefault(identity, split) != split:
-                raise LayoutError(f"{path} lists {identity}, which is in {split_of[identity]}.json too")
-    return split_of
 
 
 def derive(clips: Sequence[Clip], seed: int) -> list[Clip]:

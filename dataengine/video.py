@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import warnings
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,8 +17,12 @@ import numpy.typing as npt
 import simplejpeg
 from av.sidedata.sidedata import Type as SideData
 from av.video.reformatter import Interpolation, VideoReformatter
+from PIL import Image
 
 from dataengine.errors import MediaError
+
+MAX_PIXELS = 100_000_000
+"""Of one image: decoding it takes three bytes a pixel. The largest sensors of cameras have as many."""
 
 Pixels = npt.NDArray[np.uint8]
 """An RGB image, (height, width, 3)."""
@@ -35,6 +42,20 @@ def frame_indices(num_frames: int, n: int) -> list[int]:
     if num_frames <= n:
         return list(range(num_frames))
     return [(2 * i + 1) * num_frames // (2 * n) for i in range(n)]
+
+
+def frames_within(ranges: Sequence[tuple[int, int]], num_frames: int, n: int) -> list[int]:
+    """At most `n` of the frames in `ranges` ([start, stop), ascending) of a video, spread evenly over them together.
+
+    () is the whole video; what lies behind its end is left out.
+    """
+    parts = [range(start, min(stop, num_frames)) for start, stop in ranges] if ranges else [range(num_frames)]
+    bounds = [0]
+    for part in parts:
+        bounds.append(bounds[-1] + len(part))
+    spread = frame_indices(bounds[-1], n)
+    part_of = [bisect_right(bounds, position) - 1 for position in spread]
+    return [parts[k][position - bounds[k]] for position, k in zip(spread, part_of, strict=True)]
 
 
 def count_frames(path: str | Path) -> int:
@@ -122,23 +143,50 @@ def read_image(path: str | Path) -> ImageFile:
         data = Path(path).read_bytes()
     except OSError as error:
         raise MediaError(f"{path}: {error.strerror}; check the path and its permissions") from None
+    return checked_image(data, path)
+
+
+def checked_image(data: bytes, path: str | Path) -> ImageFile:
+    """The bytes of an image file, decoded once; `path` names them in a MediaError (see `read_image`).
+
+    Refused is, too, an image whose header claims more than MAX_PIXELS: decoding it would take gigabytes.
+    """
     if not data:
         raise MediaError(f"{path}: the file is empty; replace it")
     ext = _image_format(data)
     if ext is None:
         raise MediaError(f"{path}: not a JPEG, PNG, WebP, BMP or TIFF image; convert or remove it")
     try:
+        width, height = _claimed_size(data, ext)
+        if width * height > MAX_PIXELS:
+            raise MediaError(f"{path}: claims {width:,} x {height:,} px, more than any camera gives; replace the file")
         if ext == "jpg":
             image = simplejpeg.decode_jpeg(data, "RGB", strict=True)
         else:
             flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
             image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
-    except (ValueError, cv2.error):
+    except MediaError:
+        raise
+    except (ValueError, OSError, SyntaxError, cv2.error):  # Pillow calls a broken PNG a SyntaxError
         image = None
     if image is None:
         raise MediaError(f"{path}: damaged, the {ext} image does not decode; replace the file")
     height, width = image.shape[:2]
     return ImageFile(data=data, ext=ext, width=width, height=height)
+
+
+def _claimed_size(data: bytes, ext: str) -> tuple[int, int]:
+    """Width and height as an image's header has them. Raises ValueError, OSError or SyntaxError for a broken one."""
+    if ext == "jpg":
+        height, width, *_ = simplejpeg.decode_jpeg_header(data)
+        return width, height
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it warns of large images, which are refused here
+        try:
+            with Image.open(io.BytesIO(data)) as image:
+                return image.size
+        except Image.DecompressionBombError:
+            return MAX_PIXELS, 2
 
 
 def _image_format(data: bytes) -> str | None:

@@ -13,6 +13,7 @@ from typing import Any
 import cv2
 
 from dataengine.errors import StoreError
+from dataengine.place import Place
 from dataengine.plan import ConvertSettings, ShardPlan
 from dataengine.processes import begin_worker
 from dataengine.records import Clip, ClipReport
@@ -21,7 +22,7 @@ from dataengine.shard import write_shard
 
 def write_shards(
     pending: list[ShardPlan],
-    root: Path,
+    root: Place,
     out: Path,
     settings: ConvertSettings,
     workers: int,
@@ -88,7 +89,7 @@ def _start_worker(news: Any, stop: Any) -> None:
     begin_worker()
 
 
-def _task(shard: ShardPlan, root: Path, out: Path, settings: ConvertSettings) -> None:
+def _task(shard: ShardPlan, root: Place, out: Path, settings: ConvertSettings) -> None:
     def tell(clip: Clip, report: ClipReport) -> None:
         if _stop.is_set():
             raise _StoppedError

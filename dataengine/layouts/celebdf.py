@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import PurePosixPath
 
 from dataengine import methods
 from dataengine.errors import LayoutError
-from dataengine.layouts.scan import VIDEO_SUFFIXES, Scan, ScanOptions, files, scan_of
+from dataengine.layouts.scan import Layout, Published, Scan, ScanOptions, scan_of
 from dataengine.records import Clip, clip_id
+from dataengine.source import VIDEO_SUFFIXES, SourceTree, list_source
 
 TEST_LIST = "List_of_testing_videos.txt"
 _NAMES = {
@@ -27,31 +28,27 @@ _NAMES = {
 }
 
 
-def is_tree(root: Path) -> bool:
+def is_tree(tree: SourceTree) -> bool:
     """Whether the root looks like Celeb-DF."""
-    return any((root / folder).is_dir() for folder in _NAMES)
+    return any(tree.is_dir(folder) for folder in _NAMES)
 
 
-def scan(root: Path, options: ScanOptions) -> Scan:
+def scan(tree: SourceTree, options: ScanOptions) -> Scan:
     """All clips. Raises LayoutError for a misnamed video or a missing test list."""
-    listed = _test_list((options.splits or root) / TEST_LIST)
-    clips = [clip for folder in _NAMES for clip in _clips(root, folder, listed)]
-    missing = sorted(listed - {clip.paths[0] for clip in clips})
-    notes = [f"{len(missing)} videos of {TEST_LIST} are not in the tree (first: {missing[0]})"] if missing else []
-    return scan_of(clips, root, "official test list; train and val derived by identity", notes)
+    listed = _test_list(list_source(options.splits) if options.splits else tree)
+    clips = [clip for folder in _NAMES for clip in _clips(tree, folder, listed)]
+    missing = listed - {clip.paths[0] for clip in clips}
+    return scan_of(clips, tree, "official test list; train and val derived by identity", missing=missing)
 
 
-def _test_list(path: Path) -> set[str]:
-    try:
-        lines = path.read_text().splitlines()
-    except FileNotFoundError:
+def _test_list(tree: SourceTree) -> set[str]:
+    path = tree.shown(TEST_LIST)
+    if not tree.is_file(TEST_LIST):
         raise LayoutError(
             f"{path} is missing; it comes with Celeb-DF, put it back or name its folder with --splits DIR"
-        ) from None
-    except (UnicodeDecodeError, IsADirectoryError):
-        raise LayoutError(f"{path} is no text file; get the official list again") from None
+        )
     listed = set()
-    for number, line in enumerate(lines, start=1):
+    for number, line in enumerate(tree.read_text(TEST_LIST).splitlines(), start=1):
         if not line.strip():
             continue
         label, _, name = line.strip().partition(" ")
@@ -61,14 +58,15 @@ def _test_list(path: Path) -> set[str]:
     return listed
 
 
-def _clips(root: Path, folder: str, listed: set[str]) -> Iterator[Clip]:
+def _clips(tree: SourceTree, folder: str, listed: set[str]) -> Iterator[Clip]:
     method = methods.canonical("celeb-df", folder)
     pattern, shape = _NAMES[folder]
-    for video in files(root / folder, VIDEO_SUFFIXES):
-        match = pattern.fullmatch(video.stem)
+    for path in tree.files(folder, VIDEO_SUFFIXES):
+        match = pattern.fullmatch(PurePosixPath(path).stem)
         if match is None:
-            raise LayoutError(f"{video} is not named {shape} as {folder} videos are; rename it or move it away")
-        path = video.relative_to(root).as_posix()
+            raise LayoutError(
+                f"{tree.shown(path)} is not named {shape} as {folder} videos are; rename it or move it away"
+            )
         source = match.groupdict().get("source")
         prefix = "youtube-" if folder == "YouTube-real" else ""
         yield Clip(
@@ -84,3 +82,21 @@ def _clips(root: Path, folder: str, listed: set[str]) -> Iterator[Clip]:
             target_id=f"celeb-df/{prefix}{match['target']}",
             source_id=f"celeb-df/{source}" if source else "",
         )
+
+
+LAYOUT = Layout(
+    name="celeb-df",
+    scan=scan,
+    is_tree=is_tree,
+    expects="Celeb-real/, YouTube-real/, Celeb-synthesis/",
+    title="Celeb-DF v1 and v2",
+    licence="signed form; not to be passed on",
+    access="the form in the repository yuezunli/celeb-deepfakeforensics",
+    certainty="tree and counts: the authors' repository; order of the ids, labels in the list: other people's parsers",
+    published=(
+        Published(where={"raw_method": "Celeb-real"}, clips=590),
+        Published(where={"raw_method": "YouTube-real"}, clips=300),
+        Published(where={"raw_method": "Celeb-synthesis"}, clips=5639),
+        Published(where={"split": "test"}, clips=518),
+    ),
+)

@@ -9,57 +9,57 @@ without them is an identity of its own, so that derived splits and intervals at 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import PurePosixPath
 
 from dataengine import methods
 from dataengine.errors import LayoutError
-from dataengine.layouts.scan import IMAGE_SUFFIXES, VIDEO_SUFFIXES, Scan, ScanOptions, files, scan_of, subfolders
+from dataengine.layouts.scan import Layout, Scan, ScanOptions, scan_of
 from dataengine.records import Clip, Media, clip_id
+from dataengine.source import IMAGE_SUFFIXES, VIDEO_SUFFIXES, SourceTree
 
 _NO_CLIP_NAMES = frozenset({"fake", "train", "val", "valid", "validation", "test", *map(str.lower, methods.METHODS)})
-_SPLIT_FOLDERS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
+SPLIT_FOLDERS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 
 
-def is_tree(root: Path) -> bool:
+def is_tree(tree: SourceTree) -> bool:
     """Whether the root has class folders (of anything): the most general layout, so the last one to ask."""
-    return bool(subfolders(root))
+    return bool(tree.folders())
 
 
-def scan(root: Path, options: ScanOptions) -> Scan:
+def scan(tree: SourceTree, options: ScanOptions) -> Scan:
     """All clips. Raises LayoutError where split folders stand beside other ones."""
-    folders = subfolders(root)
-    splits = [folder for folder in folders if folder.name.lower() in _SPLIT_FOLDERS]
+    folders = tree.folders()
+    splits = [folder for folder in folders if folder.lower() in SPLIT_FOLDERS]
     if splits and len(splits) != len(folders):
-        other = next(folder.name for folder in folders if folder not in splits)
+        other = next(folder for folder in folders if folder not in splits)
         raise LayoutError(
-            f"{root} has split folders and '{other}' beside them; use <split>/<class>/ or <class>/ throughout"
+            f"{tree.root} has split folders and '{other}' beside them; use <split>/<class>/ or <class>/ throughout"
         )
-    dataset = options.name or root.resolve().name
-    seen = {root.resolve(), *root.resolve().parents}
+    dataset = options.name or tree.root.resolve().name
     clips: list[Clip] = []
     for folder in splits:
-        split = _SPLIT_FOLDERS[folder.name.lower()]
-        clips += [clip for label in subfolders(folder) for clip in _clips(root, label, dataset, split, seen)]
+        split = SPLIT_FOLDERS[folder.lower()]
+        clips += [clip for label in tree.folders(folder) for clip in _clips(tree, label, dataset, split)]
     if not splits:
-        clips = [clip for label in folders for clip in _clips(root, label, dataset, "", seen)]
+        clips = [clip for label in folders for clip in _clips(tree, label, dataset, "")]
     reals = any(clip.label == 0 for clip in clips)
     notes = [] if reals else ["no class folder is named 'real': every clip counts as a fake"]
-    return scan_of(clips, root, "the tree's own folders" if splits else "derived by identity", notes)
+    return scan_of(clips, tree, "the tree's own folders" if splits else "derived by identity", notes)
 
 
-def _clips(root: Path, label: Path, dataset: str, split: str, seen: set[Path]) -> Iterator[Clip]:
-    method = methods.named_by_user(label.name)
+def _clips(tree: SourceTree, label: str, dataset: str, split: str) -> Iterator[Clip]:
+    name = label.rpartition("/")[2]
+    method = methods.named_by_user(name)
 
-    def clip(name: Path, paths: list[Path], media: Media) -> Clip:
-        target, source = _identities(name.relative_to(label))
-        path = name.relative_to(root).as_posix()
+    def clip(path: str, paths: list[str], media: Media) -> Clip:
+        target, source = _identities(PurePosixPath(path).relative_to(label))
         return Clip(
-            clip=clip_id(dataset, path, keep_suffix=media == "images" and name not in paths),
-            paths=tuple(part.relative_to(root).as_posix() for part in paths),
+            clip=clip_id(dataset, path, keep_suffix=media == "images" and path not in paths),
+            paths=tuple(paths),
             media=media,
             dataset=dataset,
             split=split,
-            raw_method=label.name,
+            raw_method=name,
             method=method.name,
             category=method.category,
             quality="",
@@ -67,26 +67,25 @@ def _clips(root: Path, label: Path, dataset: str, split: str, seen: set[Path]) -
             source_id=f"{dataset}/{source}" if source else "",
         )
 
-    for image in files(label, IMAGE_SUFFIXES):
+    for image in tree.files(label, IMAGE_SUFFIXES):
         yield clip(image, [image], "images")
     pending = [label]
     while pending:
         folder = pending.pop(0)
-        _once(folder, seen)
-        if folder != label and folder.name.lower() in _NO_CLIP_NAMES:
+        if folder != label and folder.rpartition("/")[2].lower() in _NO_CLIP_NAMES:
             raise LayoutError(
-                f"{folder} is named like a class or a split, but lies inside the class folder '{label.name}'; give the "
-                "folder that holds the class or split folders with --root"
+                f"{tree.shown(folder)} is named like a class or a split, but lies inside the class folder '{name}'; "
+                "give the folder that holds the class or split folders with --root"
             )
-        for video in files(folder, VIDEO_SUFFIXES):
+        for video in tree.files(folder, VIDEO_SUFFIXES):
             yield clip(video, [video], "video")
-        images = files(folder, IMAGE_SUFFIXES) if folder != label else []
+        images = tree.files(folder, IMAGE_SUFFIXES) if folder != label else []
         if images:
             yield clip(folder, images, "images")
-        pending += subfolders(folder)
+        pending += tree.folders(folder)
 
 
-def _identities(name: Path) -> tuple[str, str]:
+def _identities(name: PurePosixPath) -> tuple[str, str]:
     """Target and source from the first part of a path that is named TARGET__SOURCE; else the whole path is one."""
     for part in (*name.parts[:-1], name.stem):
         target, _, source = part.partition("__")
@@ -95,8 +94,12 @@ def _identities(name: Path) -> tuple[str, str]:
     return name.with_suffix("").as_posix(), ""
 
 
-def _once(folder: Path, seen: set[Path]) -> None:
-    real = folder.resolve()
-    if real in seen:
-        raise LayoutError(f"{folder} is a link to a folder that is read already; remove it, or its clips count twice")
-    seen.add(real)
+LAYOUT = Layout(
+    name="folder",
+    scan=scan,
+    is_tree=is_tree,
+    expects="<class>/... or <split>/<class>/... of videos or images",
+    title="Any dataset sorted into class folders",
+    certainty="your own",
+    named=True,
+)

@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from dataengine.errors import LayoutError
 from dataengine.records import Clip, clip_id
-
-_DIGITS = re.compile(r"(\d+)")
-VIDEO_SUFFIXES = frozenset({".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg"})
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
+from dataengine.source import SourceTree
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScanOptions:
     """What a user may tell a layout."""
 
-    quality: str = "c23"
-    """The compression to take where a dataset comes in several (FF++: raw, c23, c40)."""
+    quality: str = ""
+    """The compression to take where a dataset comes in several (FF++: raw, c23, c40); "" is the layout's default."""
     splits: Path | None = None
     """A folder of official split files, where they do not lie below the root."""
     name: str = ""
     """The dataset's name where the layout has none (`folder`); "" takes the root folder's."""
+    listing: str = ""
+    """A list of the dataset's files, where the layout reads one that may have any name."""
+    form: str = ""
+    """Of the list, where there are several: "deepfakebench"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,41 +38,85 @@ class Scan:
     """Where the splits come from, in words for `dfx info`."""
     notes: tuple[str, ...] = ()
     """What the user should know: files that are listed but missing, and the like."""
+    missing: tuple[str, ...] = ()
+    """Paths that the dataset's own lists name and the tree lacks, sorted."""
+    unexpected: tuple[str, ...] = ()
+    """Videos or images that lie in the tree but in no list, or that the layout cannot place: they are in no clip.
+    Sorted."""
 
 
-def scan_of(clips: Iterable[Clip], root: Path, split_origin: str, notes: Iterable[str] = ()) -> Scan:
-    """Make ids distinct where two files differ in their suffix alone, sort, and refuse an empty tree."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Published:
+    """How many clips the authors say there are of one kind."""
+
+    clips: int
+    where: Mapping[str, str] = field(default_factory=dict)
+    """Columns of a clip and their values as text, such as {"raw_method": "Deepfakes"} or {"label": "0"}; {}: in all."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """One dataset's tree, and what one should know before asking for it."""
+
+    name: str
+    scan: Callable[[SourceTree, ScanOptions], Scan]
+    is_tree: Callable[[SourceTree], bool]
+    """Whether a root looks like this dataset, from its names alone."""
+    expects: str
+    """What the root must hold, in one line."""
+    title: str
+    size: str = ""
+    """On disk, in words."""
+    licence: str = ""
+    """Its condition, in words."""
+    access: str = ""
+    """Where it is asked for, in words."""
+    certainty: str = ""
+    """How the layout's facts are known, in words."""
+    reals: str = ""
+    """Of a dataset of fakes alone: the layout whose store holds its reals."""
+    published: Sequence[Published] = ()
+    cropped: bool = False
+    """Whether its images are cut-out faces already: by default they are then stored as they are."""
+    named: bool = False
+    """Whether the user gives the dataset its name (`ScanOptions.name`)."""
+
+
+def scan_of(
+    clips: Iterable[Clip],
+    tree: SourceTree,
+    split_origin: str,
+    notes: Iterable[str] = (),
+    *,
+    missing: Iterable[str] = (),
+    unexpected: Iterable[str] = (),
+) -> Scan:
+    """Make ids distinct where two files differ in their suffix alone, sort, fill in sizes, and refuse an empty tree.
+
+    What is missing or unexpected is noted with its number and first name.
+    """
     found = list(clips)
     if not found:
-        raise LayoutError(f"{root} holds no video or image; give the dataset's folder with --root")
+        raise LayoutError(f"{tree.root} holds no video or image; give the dataset's folder with --root")
     while twice := {name for name, count in Counter(clip.clip for clip in found).items() if count > 1}:
-        found = [
+        renamed = [
             replace(clip, clip=clip_id(clip.dataset, clip.paths[0], keep_suffix=True)) if clip.clip in twice else clip
             for clip in found
         ]
-    return Scan(tuple(sorted(found, key=lambda clip: clip.clip)), split_origin, tuple(notes))
+        if renamed == found:
+            raise LayoutError(f"{tree.root}: two clips are named {min(twice)}; name each file once")
+        found = renamed
+    sized = (replace(clip, source_bytes=_source_bytes(clip, tree)) for clip in found)
+    absent, stray = sorted(set(missing)), sorted(set(unexpected))
+    said = list(notes)
+    if absent:
+        said.append(f"{len(absent):,} listed files are not in the tree (first: {absent[0]})")
+    if stray:
+        said.append(f"{len(stray):,} files of the tree are in no list or place of the dataset (first: {stray[0]})")
+    ordered = tuple(sorted(sized, key=lambda clip: clip.clip))
+    return Scan(ordered, split_origin, tuple(said), tuple(absent), tuple(stray))
 
 
-def subfolders(folder: Path) -> list[Path]:
-    """The folders in a folder, sorted by name, hidden ones left out; none where it does not exist."""
-    if not folder.is_dir():
-        return []
-    return sorted(entry for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
-
-
-def files(folder: Path, suffixes: frozenset[str]) -> list[Path]:
-    """The files in a folder with one of the suffixes (any case), hidden ones left out, sorted as people count: the
-    frame 10 comes after 9."""
-    if not folder.is_dir():
-        return []
-    found = (
-        entry
-        for entry in folder.iterdir()
-        if entry.suffix.lower() in suffixes and not entry.name.startswith(".") and entry.is_file()
-    )
-    return sorted(found, key=_as_counted)
-
-
-def _as_counted(entry: Path) -> list[tuple[int, str]]:
-    parts = _DIGITS.split(entry.name)  # text and digits in turn
-    return [(int(part) if i % 2 else 0, part) for i, part in enumerate(parts)]
+def _source_bytes(clip: Clip, tree: SourceTree) -> int:
+    paths = (clip.archive,) if clip.archive else clip.paths
+    return sum(tree.sizes.get(path, 0) for path in paths)

@@ -1,4 +1,4 @@
-"""Frames to an H.264 file, the same bytes each time."""
+"""Frames to an H.264 file or to images, the same bytes each time."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 import av
 import cv2
+import simplejpeg
 
 from dataengine.sample.identity import U8
 
@@ -32,3 +33,15 @@ def encode(frames: Iterable[U8], size: tuple[int, int], *, crf: int, fps: int) -
             container.mux(stream.encode(av.VideoFrame.from_ndarray(planes, format="yuv420p")))
         container.mux(stream.encode(None))
     return buffer.getvalue()
+
+
+def jpeg(frame: U8) -> bytes:
+    """An RGB frame as a JPEG of quality 95, with halved chroma as cameras and tools write it."""
+    data: bytes = simplejpeg.encode_jpeg(frame, 95, "RGB", "420")
+    return data
+
+
+def png(frame: U8) -> bytes:
+    """An RGB frame as a PNG."""
+    data: bytes = cv2.imencode(".png", cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))[1].tobytes()
+    return data

@@ -11,13 +11,15 @@ from pathlib import Path
 import numpy as np
 
 from dataengine.errors import DfxError, unknown_name
-from dataengine.sample.encode import CRF, encode
+from dataengine.sample.encode import CRF, encode, jpeg, png
 from dataengine.sample.footage import FPS, Footage, Take, draw_take, film, render
 from dataengine.sample.identity import U8, draw_face, generator
-from dataengine.sample.making import claim, made, write
+from dataengine.sample.making import claim, made, num_bytes, write, write_folder
 from dataengine.sample.manipulate import MANIPULATIONS
+from dataengine.sample.placing import face_of
 from dataengine.sample.styles import STYLES
-from dataengine.sample.trees import MINIATURES, Item, Shot
+from dataengine.sample.trees import MINIATURES
+from dataengine.sample.trees.base import Item, Shot
 
 FORMAT = 1
 """Raised when the same settings give other pixels or files."""
@@ -87,7 +89,7 @@ def generate(
     start = time.perf_counter()
     try:
         claim(root, asdict(settings))
-        missing = [item for item in tree.items if not (root / item.path).is_file()]
+        missing = [item for item in tree.items if not (root / item.path).exists()]
         kept = len(tree.items) - len(missing)
         done = kept
         if on_progress and kept:
@@ -111,7 +113,7 @@ def generate(
         fakes={method: methods.count(method) for method in sorted(set(methods))},
         written=len(missing),
         kept=kept,
-        bytes=sum((root / item.path).stat().st_size for item in tree.items),
+        bytes=sum(num_bytes(root / item.path) for item in tree.items),
         seconds=time.perf_counter() - start,
     )
 
@@ -143,20 +145,29 @@ def _checked(
 
 
 def _make(item: Item, root: Path, settings: Settings) -> None:
-    size = (settings.width, settings.height)
-    write(root / item.path, encode(_frames(item, settings), size, crf=CRF[settings.quality], fps=FPS))
+    frames, size = _frames(item, settings), (settings.width, settings.height)
+    if item.form == "video":
+        write(root / item.path, encode(frames, size, crf=CRF[settings.quality], fps=FPS))
+    elif item.form == "frames":
+        write_folder(root / item.path, ((f"{n:03d}.jpg", jpeg(frame)) for n, frame in enumerate(frames)))
+    else:
+        take = _footage(item.target, settings).take
+        crops = (face_of(frame, take.matrix(n)) for n, frame in enumerate(frames))
+        write_folder(root / item.path, ((f"{n:03d}.png", png(crop)) for n, crop in enumerate(crops)))
 
 
 def _frames(item: Item, settings: Settings) -> Iterator[U8]:
-    """The frames of a file. A real and the fakes of it see the same footage, each encoded once."""
+    """The frames of a clip. A real and the fakes of it see the same footage, each encoded once."""
     footage = _footage(item.target, settings)
     if item.source is None:
         yield from (render(footage, frame) for frame in range(settings.frames))
         return
+    touched = item.segments or ((0, settings.frames),)
     rng = generator("manipulation", settings.seed, item.target.style, item.path.rpartition("/")[2], item.method)
     step = MANIPULATIONS[item.method](footage, _take(item.source, settings), rng)
     for frame in range(settings.frames):
-        yield step(render(footage, frame), frame)
+        recorded = render(footage, frame)
+        yield step(recorded, frame) if any(start <= frame < stop for start, stop in touched) else recorded
 
 
 @lru_cache(maxsize=2)  # the files of one target follow each other, and painting its layers is a third of a short file

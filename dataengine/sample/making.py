@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
@@ -53,6 +54,21 @@ def write(path: Path, data: bytes) -> None:
     except BaseException:
         part.unlink(missing_ok=True)
         raise
+
+
+def write_folder(path: Path, files: Iterable[tuple[str, bytes]]) -> None:
+    """A folder with all of the files or none of it; they are given as (name, bytes)."""
+    part = path.with_name(f".{path.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    for name, data in files:
+        (part / name).write_bytes(data)
+    os.replace(part, path)
+
+
+def num_bytes(path: Path) -> int:
+    """Of a file, or of all files in a folder."""
+    return sum(file.stat().st_size for file in (path.iterdir() if path.is_dir() else (path,)))
 
 
 def made(

@@ -16,6 +16,16 @@ def crop_matrix(side: int) -> F32:
     return np.array([[half, 0, half], [0, half, 0.85 * half]], np.float32)
 
 
+def face_of(frame: U8, matrix: F32) -> U8:
+    """The square around a face that `matrix` (2, 3) places in the frame, as a set of cropped faces would hold it."""
+    x, y = matrix @ np.array([0, 0.15, 1], np.float32)
+    half = 1.15 * float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
+    height, width = frame.shape[:2]
+    side = int(min(2 * half, height, width))
+    left, top = (int(min(max(c - half, 0), limit - side)) for c, limit in ((x, width), (y, height)))
+    return np.ascontiguousarray(frame[top : top + side, left : left + side])
+
+
 def composed(outer: F32, inner: F32) -> F32:
     """The affine map that applies `inner`, then `outer`; both (2, 3)."""
     linear = outer[:, :2] @ inner[:, :2]

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from dataengine.layouts.scan import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from dataengine.records import Media
+from dataengine.source import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 
 TIMELINES_FILE = "dfx-predictions.json"
 """In a folder that dfx writes timelines to: the run that they are of. Such a folder's pictures are no input."""

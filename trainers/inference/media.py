@@ -224,8 +224,9 @@ def _frame(index: int, per_second: float | None, sample: Sample | None, p: tuple
 
 
 def _clip(file: MediaFile) -> Clip:
-    facts = dict.fromkeys(("dataset", "split", "raw_method", "method", "category", "quality", "target_id"), "")
-    return Clip(clip=str(file.place), paths=(file.path.name,), media=file.media, source_id="", **facts)
+    names = ("dataset", "split", "raw_method", "method", "category", "quality", "target_id", "source_id")
+    facts: dict[str, Any] = dict.fromkeys(names, "")
+    return Clip(clip=str(file.place), paths=(file.path.name,), media=file.media, **facts)
 
 
 def _frame_rate(path: Path) -> float | None:

@@ -51,7 +51,7 @@ def test_the_first_id_of_a_fake_is_its_target(root: Path) -> None:
 def test_listed_videos_that_are_not_there_are_noted(root: Path) -> None:
     (root / "YouTube-real/00170.mp4").unlink()
     assert scan("celeb-df", root, ScanOptions()).notes == (
-        "1 videos of List_of_testing_videos.txt are not in the tree (first: YouTube-real/00170.mp4)",
+        "1 listed files are not in the tree (first: YouTube-real/00170.mp4)",
     )
 
 
@@ -68,5 +68,5 @@ def test_a_malformed_line_of_the_list_is_an_error_that_gives_its_number(root: Pa
 
 
 def test_a_name_is_for_the_layout_folder_alone(root: Path) -> None:
-    with pytest.raises(LayoutError, match="--name other is for the layout folder alone"):
+    with pytest.raises(LayoutError, match="--name other is for layouts without a name"):
         scan("celeb-df", root, ScanOptions(name="other"))

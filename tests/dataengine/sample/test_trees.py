@@ -16,7 +16,8 @@ from dataengine.layouts import scan
 from dataengine.layouts.scan import ScanOptions
 from dataengine.sample.manipulate import MANIPULATIONS
 from dataengine.sample.styles import STYLES
-from dataengine.sample.trees import FACE_METHODS, MINIATURES, Tree
+from dataengine.sample.trees import MINIATURES
+from dataengine.sample.trees.base import FACE_METHODS, Tree
 
 
 def planned(name: str, clips: int, *, seed: int = 0, quality: str = "c23", dfd: bool = False) -> Tree:

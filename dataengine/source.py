@@ -1,0 +1,154 @@
+"""A dataset's files as they came: a folder listed once, here or behind a URL."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from dataengine.errors import LayoutError
+from dataengine.place import Place, place_of
+from dataengine.remote import RemotePath
+
+_DIGITS = re.compile(r"(\d+)")
+_TEXT_LIMIT = 1 << 30  # bytes of a list or metadata file; the longest official one has 200 MB
+
+VIDEO_SUFFIXES = frozenset({".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg"})
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
+
+
+@dataclass(frozen=True)
+class SourceTree:
+    """The files below a root. All paths are relative to it, with forward slashes; "" is the root itself."""
+
+    root: Place
+    sizes: Mapping[str, int] = field(repr=False)
+    """Bytes of every file, hidden ones and those in hidden folders left out."""
+
+    @cached_property
+    def _entries(self) -> dict[str, tuple[list[str], list[str]]]:
+        """Subfolders and files of each folder."""
+        entries: dict[str, tuple[list[str], list[str]]] = defaultdict(lambda: ([], []))
+        for path in self.sizes:
+            folder = path.rpartition("/")[0]
+            entries[folder][1].append(path)
+            while folder and folder not in entries[parent := folder.rpartition("/")[0]][0]:
+                entries[parent][0].append(folder)
+                folder = parent
+        return dict(entries)
+
+    def folders(self, folder: str = "") -> list[str]:
+        """Its subfolders that hold a file at any depth, sorted by name; none where it does not exist."""
+        return sorted(self._entries.get(folder, ([], []))[0])
+
+    def files(self, folder: str, suffixes: frozenset[str]) -> list[str]:
+        """The files directly in it with one of the suffixes (lower case; they match any case), sorted as people
+        count: the frame 10 comes after 9."""
+        found = self._entries.get(folder, ([], []))[1]
+        return sorted((path for path in found if suffix(path) in suffixes), key=as_counted)
+
+    def below(self, folder: str, suffixes: frozenset[str]) -> list[str]:
+        """The files at any depth below it with one of the suffixes, folder by folder."""
+        return [
+            *self.files(folder, suffixes),
+            *(path for inner in self.folders(folder) for path in self.below(inner, suffixes)),
+        ]
+
+    def is_file(self, path: str) -> bool:
+        """Whether there is such a file."""
+        return path in self.sizes
+
+    def is_dir(self, path: str) -> bool:
+        """Whether there is such a folder with a file below it."""
+        return path in self._entries
+
+    def read_text(self, path: str) -> str:
+        """A small text file in full. Raises LayoutError where it is missing, too large or not UTF-8."""
+        if path not in self.sizes:
+            raise LayoutError(f"{self.shown(path)} is missing; it comes with the dataset: put it back")
+        if self.sizes[path] > _TEXT_LIMIT:
+            raise LayoutError(f"{self.shown(path)} has {self.sizes[path]:,} bytes, too many for a list; replace it")
+        return decoded((self.root / path).read_bytes(), self.shown(path))
+
+    def shown(self, path: str) -> str:
+        """The path as a message names it."""
+        return str(self.root / path) if path else str(self.root)
+
+
+def decoded(data: bytes, name: str) -> str:
+    """The text of a UTF-8 file, with or without a byte order mark. Raises LayoutError, naming the file."""
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise LayoutError(f"{name} is no text file (UTF-8); get it again from where the dataset came from") from None
+
+
+def suffix(path: str) -> str:
+    """What follows the last dot of a file's name, with it, in lower case."""
+    return os.path.splitext(path)[1].lower()
+
+
+def as_counted(path: str) -> list[tuple[int, str]]:
+    """A key that sorts names as people count."""
+    parts = _DIGITS.split(path.rpartition("/")[2])  # text and digits in turn
+    return [(int(part) if i % 2 else 0, part) for i, part in enumerate(parts)]
+
+
+def list_source(root: str | Path | Place) -> SourceTree:
+    """List a dataset's folder.
+
+    Raises LayoutError where there is no such folder, and for a link to a folder that is listed already: its clips
+    would count twice.
+    """
+    place = place_of(root) if isinstance(root, str) else root
+    if isinstance(place, RemotePath):
+        sizes = place.all_sizes()
+        if not sizes:
+            raise LayoutError(f"nothing lies below {place}; check the bucket and the path")
+        return SourceTree(place, {path: size for path, size in sizes.items() if not _hidden(path)})
+    if not place.is_dir():
+        raise LayoutError(f"no folder {place}; give the dataset's folder with --root, or try `dfx sample NAME` first")
+    return SourceTree(place, dict(_walk(place)))
+
+
+def _walk(root: Path) -> Iterator[tuple[str, int]]:
+    seen = {os.path.realpath(root): ""}
+    pending = [""]
+    while pending:
+        folder = pending.pop()
+        for entry in _listed(root / folder):
+            path = f"{folder}/{entry.name}" if folder else entry.name
+            if entry.name.startswith("."):
+                continue
+            if entry.is_dir():
+                if entry.is_symlink():
+                    _refuse_twice(root, path, seen)
+                seen[os.path.realpath(root / path)] = path
+                pending.append(path)
+            elif entry.is_file():
+                yield path, entry.stat().st_size
+
+
+def _listed(folder: Path) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(entries, key=lambda entry: entry.name)
+    except OSError as error:
+        raise LayoutError(f"{folder} cannot be read ({error.strerror}); check its permissions") from None
+
+
+def _refuse_twice(root: Path, path: str, seen: Mapping[str, str]) -> None:
+    real = Path(os.path.realpath(root / path))
+    top = Path(os.path.realpath(root))
+    if str(real) in seen or real.is_relative_to(top) or top.is_relative_to(real):
+        raise LayoutError(
+            f"{root / path} is a link to a folder that is read already; remove it, or its clips count twice"
+        )
+
+
+def _hidden(path: str) -> bool:
+    return any(part.startswith(".") for part in path.split("/"))
