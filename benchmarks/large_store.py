@@ -74,9 +74,7 @@ def _clips(num_clips: int, num_shards: int) -> pa.Table:
     splits = np.array(SPLITS[:3])[np.where(split < 14, 0, np.where(split < 17, 1, 2))]
     names = np.array(METHODS)[method]
     identity = pc.binary_join_element_wise("ff++/", pc.cast(person, pa.string()), "")
-    clip = pc.binary_join_element_wise(
-        "ff++/manipulated_sequences", names, "c23/videos", pc.cast(number, "string"), "/"
-    )
+    clip = pc.binary_join_element_wise("ff++/manipulated_sequences", names, "c23/videos", number.astype(str), "/")
     known = {
         "clip": clip,
         "path": clip,

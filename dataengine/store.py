@@ -303,11 +303,11 @@ def select(
         stores.append(store)
     _check_distinct(chosen, stores, tables)
     table = pa.concat_tables(tables).unify_dictionaries()
-    columns = {name: table.column(name) for name in table.column_names}
+    pieces = {name: table.column(name) for name in table.column_names}
     del table, tables
-    for name in columns:  # one at a time: of all together, all would be in memory twice
-        columns[name] = pa.table({name: columns[name]}).combine_chunks()[name]
-    return Rows(tuple(chosen), tuple(stores), tuple(shard_files), tuple(shard_contents), pa.table(columns))
+    for name in pieces:  # one at a time: of all together, all would be in memory twice
+        pieces[name] = pa.table({name: pieces[name]}).combine_chunks()[name]
+    return Rows(tuple(chosen), tuple(stores), tuple(shard_files), tuple(shard_contents), pa.table(pieces))
 
 
 def _shard_codes(table: pa.Table) -> tuple[npt.NDArray[np.int64], list[str]]:

@@ -120,7 +120,8 @@ def near_leaks(material: Material, signed: Signed) -> tuple[list[Leak], Ints]:
     beside = np.bincount(sides[within, 0], minlength=len(material.sides))
     leaks = []
     for a, b in np.unique(sides[~within], axis=0).tolist():
-        for kind, label in (("near", False), ("footage", True)):
+        kinds: tuple[tuple[Kind, bool], ...] = (("near", False), ("footage", True))
+        for kind, label in kinds:
             found = (sides[:, 0] == a) & (sides[:, 1] == b) & (other == label)
             if found.any():
                 leaks.append(_leak(kind, material, a, b, pairs[found], places[found]))

@@ -111,4 +111,4 @@ def _placed(rows: Rows, store: int, name: str, sides: list[Side], places: list[P
         known = frozenset(identity for identity in (target, source) if identity)
         side = before + code % len(splits)
         places.append(Place(clip=clips[code // len(splits)], side=side, label=label, identities=known))
-    return place.astype(np.int64) + offset
+    return np.asarray(place + offset, dtype=np.int64)

@@ -111,9 +111,7 @@ def _listed(path: Path) -> set[Name]:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError):
-        raise StoreError(
-            f"{path} cannot be read as a list of test clips; name a text file with one path a line"
-        ) from None
+        raise StoreError(f"{path} is no readable list of test clips; name a text file with one path a line") from None
     names = {_name(line.split(maxsplit=1)[-1].strip()) for line in lines if line.strip()}
     if not names:
         raise StoreError(f"{path} lists no clip; name a text file with one path a line")
