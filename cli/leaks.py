@@ -30,10 +30,10 @@ def show_leaks(stores: Sequence[str], *, test_lists: Sequence[Path] = (), json_f
     write_json(json_file, payload(report))
     if report.breaks:
         serious = [leak for leak in report.leaks if leak.breaks]
-        first = " and ".join(serious[0].sides)
+        first, count = " and ".join(serious[0].sides), f"{len(serious)} finding{'s' * (len(serious) > 1)}"
         raise StoreError(
-            f"training and test are not apart: {first} share material ({len(serious)} findings in all); leave those "
-            "clips out of one side, or report the result as within a dataset"
+            f"training and test are not apart: {first} share material ({count}); leave those clips out of one side, or "
+            "report the result as one within a dataset"
         )
 
 

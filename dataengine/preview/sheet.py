@@ -112,6 +112,6 @@ def fitted(words: str, room: float, size: float, weight: str = "normal") -> tupl
 def _inches(words: str, size: float, weight: str) -> float:
     if not words.strip():
         return 0.0
-    font = FontProperties(family=STYLE["font.family"], weight=weight)
+    font = FontProperties(family=str(STYLE["font.family"]), weight=weight)
     outline = TextPath((0, 0), words, size=size, prop=font, usetex=False)
     return float(outline.get_extents().width) / 72 * _HINTED

@@ -137,8 +137,8 @@ def test_the_picture_grows_with_strips_and_not_with_long_names(tmp_path: Path) -
     shown = Picture(pixels=pixels, lines=("clip" * 30, "test, frame 0"))
 
     def size(strips: int, pictures: int, heading: str) -> tuple[int, int]:
-        strip = Strip(heading=heading, note="note " * 30, pictures=(shown,) * pictures)
-        draw_sheet([strip] * strips, tmp_path / "sheet.png", title="title " * 40)
+        strip = Strip(heading=heading, note="note " * 9, pictures=(shown,) * pictures)
+        draw_sheet([strip] * strips, tmp_path / "sheet.png", title="title " * 20)
         return cv2.imread(str(tmp_path / "sheet.png")).shape[:2]
 
     one, long, two, wide = size(1, 3, "a"), size(1, 3, "a" * 200), size(2, 3, "a"), size(1, 11, "a")
