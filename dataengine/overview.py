@@ -78,7 +78,9 @@ def overview(store: Store) -> Overview:
         width=_extent(images, "width"),
         height=_extent(images, "height"),
         reasons=_reasons(clips),
-        faces=tuple(faces_found(clips)) if faced else (),
+        faces=tuple(sorted(faces_found(clips), key=lambda one: (one.dataset, *_order(one.method, one.split))))
+        if faced
+        else (),
     )
 
 
