@@ -69,7 +69,7 @@ def describe(store: Store) -> dict[str, Any]:
         "contents": [asdict(cell) for cell in counted.cells],
         "sizes": {"width": asdict(counted.width), "height": asdict(counted.height)},
         "reasons": [asdict(reason) for reason in counted.reasons],
-        "faces": [asdict(share) for share in counted.faces],
+        "faces": [{**asdict(share), "share": share.share} for share in counted.faces],
     }
 
 
@@ -96,8 +96,8 @@ def _show(result: dict[str, Any]) -> None:
         if result[what]:
             console.print(f"{what}: {result[what]:,} files {told}; all are named in dataset.json")
     show_notes(result)
-    taken = result["settings"]["extract"]
-    console.print(", ".join(f"{name} {value}" for name, value in taken.items()), soft_wrap=True)
+    if taken := result["settings"].get("extract"):  # a merged store's parts may have been cut differently
+        console.print(", ".join(f"{name} {value}" for name, value in taken.items()), soft_wrap=True)
     console.print(f"fingerprint {result['fingerprint']}")
 
 
@@ -116,9 +116,9 @@ def _show_faces(faces: list[dict[str, Any]]) -> None:
     splits = _splits(faces)
     rows = [
         [*named, *(f"{by[split]['share']:.1%}" if split in by else "–" for split in splits)]
-        for named, by in _by_split(faces, ("dataset", "method")).items()
+        for named, by in _by_split(faces, ("method",)).items()
     ]
-    show_table("frames with a face", ["dataset", "method", *splits], rows)
+    show_table("frames with a face", ["method", *splits], rows)
 
 
 def _show_reasons(reasons: list[dict[str, Any]]) -> None:

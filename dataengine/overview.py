@@ -13,10 +13,6 @@ from dataengine.records import REAL, SPLITS
 from dataengine.store import Store
 
 _CELL = ["dataset", "method", "split", "quality"]
-_CLIP_COLUMNS = (
-    *(*_CELL, "label", "status", "reason", "samples"),
-    *("frames_found", "faces_detected", "faces_tracked", "faces_interpolated"),
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,17 +66,14 @@ class Overview:
 
 def overview(store: Store) -> Overview:
     """Count a store's clips, images, bytes, sizes, failures and faces. Raises StoreError where a table is damaged."""
-    clips = store.clips(_CLIP_COLUMNS)
+    clips = store.clips()
     images = _grouped_images(store)
-    faced = store.meta["settings"].get("extract", {}).get("faces") != "none"
     return Overview(
         cells=_cells(clips, images),
         width=_extent(images, "width"),
         height=_extent(images, "height"),
         reasons=_reasons(clips),
-        faces=tuple(sorted(faces_found(clips), key=lambda one: (one.dataset, *_order(one.method, one.split))))
-        if faced
-        else (),
+        faces=tuple(faces_found(clips)),
     )
 
 
@@ -115,12 +108,11 @@ def _cells(clips: pa.Table, images: pa.Table) -> tuple[Cell, ...]:
         )
         for row in counts.to_pylist()
     ]
-    return tuple(sorted(cells, key=lambda cell: (cell.dataset, *_order(cell.method, cell.split), cell.quality)))
+    return tuple(sorted(cells, key=_place))
 
 
-def _order(method: str, split: str) -> tuple[bool, str, int]:
-    """Where a method's split stands in a table: real first, then by name, splits in their usual order."""
-    return method != REAL, method, SPLITS.index(split)
+def _place(cell: Cell) -> tuple[str, bool, str, int, str]:
+    return cell.dataset, cell.method != REAL, cell.method, SPLITS.index(cell.split), cell.quality
 
 
 def _extent(images: pa.Table, side: str) -> Extent:

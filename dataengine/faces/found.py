@@ -1,4 +1,4 @@
-"""How often a face was found: a detector that finds fewer of them in fakes than in reals is a bias to know of."""
+"""In how many frames a face was found, by method and split: a detector that finds fewer in fakes gives them away."""
 
 from __future__ import annotations
 
@@ -7,45 +7,46 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-_BY = ["dataset", "method", "split", "label"]
+from dataengine.records import SPLITS
+
 _WITH_FACE = ("faces_detected", "faces_tracked", "faces_interpolated")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FaceShare:
-    """The frames of one dataset's clips of one method in one split."""
+    """The faces found in the clips of one method and split."""
 
-    dataset: str
     method: str
     split: str
-    label: int
-    frames: int
-    """That could be decoded."""
-    with_face: int
-    """Of them, with the clip's face: detected, tracked, or interpolated between two detections."""
-    share: float
-    """with_face / frames, in [0, 1]."""
+    clips: int
+    frames_looked: int
+    frames_with_face: int
+
+    @property
+    def share(self) -> float:
+        """In [0, 1]: of the frames looked at, those with a face."""
+        return self.frames_with_face / self.frames_looked
 
 
 def faces_found(clips: pa.Table) -> list[FaceShare]:
-    """The share of frames with a face, by method and split; `clips` has CLIPS_SCHEMA's columns.
-
-    What has no decoded frames is left out.
-    """
+    """What `clips` (CLIPS_SCHEMA) say of the faces found, by method, real first, and split. Empty where none was looked
+    for."""
     found = pc.add(pc.add(clips[_WITH_FACE[0]], clips[_WITH_FACE[1]]), clips[_WITH_FACE[2]])
-    table = clips.select([*_BY, "frames_found"]).append_column("with_face", found)
-    sums = (
-        table.group_by(_BY)
-        .aggregate([("frames_found", "sum"), ("with_face", "sum")])
-        .sort_by([(name, "ascending") for name in _BY])
+    looked = pc.add(found, clips["faces_missing"])
+    table = pa.table({"method": clips["method"], "split": clips["split"], "found": found, "looked": looked})
+    counts = (
+        table.filter(pc.greater(looked, 0))
+        .group_by(["method", "split"])
+        .aggregate([("found", "count"), ("found", "sum"), ("looked", "sum")])
     )
-    return [
+    shares = [
         FaceShare(
-            **{name: row[name] for name in _BY},
-            frames=row["frames_found_sum"],
-            with_face=row["with_face_sum"],
-            share=row["with_face_sum"] / row["frames_found_sum"],
+            method=row["method"],
+            split=row["split"],
+            clips=row["found_count"],
+            frames_looked=row["looked_sum"],
+            frames_with_face=row["found_sum"],
         )
-        for row in sums.to_pylist()
-        if row["frames_found_sum"]
+        for row in counts.to_pylist()
     ]
+    return sorted(shares, key=lambda share: (share.method != "real", share.method, SPLITS.index(share.split)))

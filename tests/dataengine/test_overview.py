@@ -84,10 +84,10 @@ def test_shares_of_faces_are_given_where_faces_were_looked_for(mini_store: Store
     assert overview(mini_store).faces == ()
 
     def faces(clips: pa.Table) -> pa.Table:
-        return replaced(clips, frames_found=[10] * 36, faces_detected=[4] * 36, faces_tracked=[3] * 36)
+        counts = {"faces_detected": 4, "faces_tracked": 3, "faces_missing": 3}
+        return replaced(clips, **{name: [count] * 36 for name, count in counts.items()})
 
-    settings = {**mini_store.meta["settings"], "extract": {"faces": "largest"}}
-    found = overview(open_store(rewrite(mini_store, tmp_path / "c", clips=faces, settings=settings)))
-    assert {share.share for share in found.faces} == {0.7}
-    assert found.faces[0].method == "real"
-    assert sum(share.frames for share in found.faces) == 360
+    found = overview(open_store(rewrite(mini_store, tmp_path / "c", clips=faces))).faces
+    assert {share.share for share in found} == {0.7}
+    assert found[0].method == "real"
+    assert sum(share.frames_looked for share in found) == 360
