@@ -26,3 +26,9 @@ def test_it_opens_and_holds_every_sample_once(store: Path) -> None:
 @pytest.mark.parametrize("name", large_store.PARTS)
 def test_every_part_runs(store: Path, name: str) -> None:
     large_store.part(name, str(store))()
+
+
+def test_what_a_process_took_is_measured() -> None:
+    used = large_store.used()
+    assert used["cpu_s"] > 0
+    assert used["peak_mb"] > 10
