@@ -23,6 +23,7 @@ import pyarrow.parquet as pq
 
 from dataengine import place
 from dataengine.cache import Content
+from dataengine.columns import codes_of, is_in
 from dataengine.errors import StoreError, unknown_name
 from dataengine.fingerprint import fingerprint as fingerprint
 from dataengine.fingerprint import shards_digest as shards_digest
@@ -244,19 +245,7 @@ class Rows:
         """A column as (code of each row, names in sorted order): `names[codes[i]]` is row i's value."""
         if name not in self.table.column_names:
             raise unknown_name("column", name, INDEX_SCHEMA.names)
-        column = self.table.column(name)
-        if not pa.types.is_dictionary(column.type):
-            column = pc.dictionary_encode(column.cast(pa.string()))
-        encoded = pa.table({name: column.unify_dictionaries()}).combine_chunks()[name].combine_chunks()
-        if isinstance(encoded, pa.ChunkedArray):  # of no rows
-            encoded = pa.array([], column.type)
-        codes = encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
-        values = encoded.dictionary.to_pylist()
-        used = np.flatnonzero(np.bincount(codes, minlength=len(values))).tolist()  # a part of rows keeps all words
-        names = sorted(values[code] for code in used)
-        order = {value: i for i, value in enumerate(names)}
-        ranks = np.array([order.get(value, -1) for value in values], dtype=np.int64)
-        return ranks[codes] if len(ranks) else codes, names
+        return codes_of(self.table.column(name))
 
 
 def select(
@@ -291,7 +280,7 @@ def select(
     for number, ref in enumerate(chosen):
         store = open_store(ref.path)
         table = _where(store, ref, {*columns, *_NEEDED, *(_APART if len(chosen) > 1 else ())})
-        files, names = _shard_codes(table)
+        files, names = codes_of(table.column("shard"))
         contents = store.contents()
         added = {
             "store": pa.array(np.full(table.num_rows, number, dtype=np.int32)),
@@ -308,11 +297,6 @@ def select(
     for name in pieces:  # one at a time: of all together, all would be in memory twice
         pieces[name] = pa.table({name: pieces[name]}).combine_chunks()[name]
     return Rows(tuple(chosen), tuple(stores), tuple(shard_files), tuple(shard_contents), pa.table(pieces))
-
-
-def _shard_codes(table: pa.Table) -> tuple[npt.NDArray[np.int64], list[str]]:
-    """Rows as `Rows.codes` gives them, of their shards."""
-    return Rows((), (), (), (), table).codes("shard")
 
 
 def _check_distinct(refs: list[StoreRef], stores: list[Store], tables: list[pa.Table]) -> None:
@@ -345,9 +329,9 @@ def _where(store: Store, ref: StoreRef, columns: set[str]) -> pa.Table:
 
     def keep(table: pa.Table) -> pa.Table:
         if default:
-            table = table.filter(pc.invert(_is_in(table.column("split"), pa.array(["none"]))))
+            table = table.filter(pc.invert(is_in(table.column("split"), pa.array(["none"]))))
         for column, values in wanted:
-            table = table.filter(_is_in(table.column(column), values))
+            table = table.filter(is_in(table.column(column), values))
         return table
 
     columns |= dict(ref.where).keys()
@@ -364,12 +348,3 @@ def _values(store: Store, column: str) -> list[str]:
     """What a column of the index holds, as text."""
     found = pc.unique(store.rows(lambda table: table, [column]).column(column))
     return sorted(found.cast(pa.string()).drop_null().to_pylist())
-
-
-def _is_in(column: pa.ChunkedArray, values: pa.Array) -> pa.ChunkedArray:
-    """Which rows hold one of `values`, as text."""
-    if not pa.types.is_dictionary(column.type):
-        return pc.is_in(column.cast(pa.string()), value_set=values)
-    return pa.chunked_array(
-        [pc.is_in(chunk.dictionary, value_set=values).take(chunk.indices) for chunk in column.chunks], pa.bool_()
-    )
