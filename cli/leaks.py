@@ -60,7 +60,8 @@ def _show(report: LeakReport) -> None:
     for leak in report.leaks:
         what, unit = MEANING[leak.kind]
         joins = "training and test" if leak.breaks else ""
-        rows.append([what, *leak.sides, f"{leak.count:,} {unit}", *leak.clips, joins])
+        near = f", {leak.frames:,} of frames" if leak.frames else ""
+        rows.append([what, *leak.sides, f"{leak.count:,} {unit}{near}", *leak.clips, joins])
     show_table("in common", ["what", "first", "second", "how much", "clips", "clips", "joins"], rows)
     for leak in report.leaks:
         what, _ = MEANING[leak.kind]

@@ -110,11 +110,12 @@ def near_leaks(material: Material, signed: Signed) -> tuple[list[Leak], Ints]:
         a, b = a[same], b[same]
         swapped = side_of[material.place[a]] > side_of[material.place[b]]
         a, b = np.where(swapped, b, a), np.where(swapped, a, b)
-        kept.append(np.stack([a, b], axis=1))
+        kept.append(np.stack([a, b, np.ones_like(a)], axis=1))
         if sum(map(len, kept)) > _MERGED_AT:
             kept = [_of_clips(material, kept)]
     pairs = _of_clips(material, kept)
-    places = material.place[pairs]
+    pairs = pairs[np.argsort(-pairs[:, 2], kind="stable")]  # the surest first
+    places = material.place[pairs[:, :2]]
     sides, other = side_of[places], label_of[places[:, 0]] != label_of[places[:, 1]]
     within = sides[:, 0] == sides[:, 1]
     beside = np.bincount(sides[within, 0], minlength=len(material.sides))
@@ -129,11 +130,15 @@ def near_leaks(material: Material, signed: Signed) -> tuple[list[Leak], Ints]:
 
 
 def _of_clips(material: Material, kept: list[Ints]) -> Ints:
-    """Of pairs of images, the first of each pair of clips."""
-    pairs = np.concatenate([np.empty((0, 2), dtype=np.int64), *kept])
-    places = np.sort(material.place[pairs].astype(np.int64), axis=1)
-    _, first = np.unique(places[:, 0] * len(material.places) + places[:, 1], return_index=True)
-    return np.asarray(pairs[first])
+    """Of pairs of images, with how many they stand for, the first of each pair of clips."""
+    pairs = np.concatenate([np.empty((0, 3), dtype=np.int64), *kept])
+    places = np.sort(material.place[pairs[:, :2]].astype(np.int64), axis=1)
+    clips = places[:, 0] * len(material.places) + places[:, 1]
+    _, first, group = np.unique(clips, return_index=True, return_inverse=True)
+    of_clips = pairs[first]
+    np.add.at(of_clips[:, 2], group, pairs[:, 2])
+    of_clips[:, 2] -= pairs[first, 2]
+    return np.asarray(of_clips)
 
 
 def _leak(kind: Kind, material: Material, a: int, b: int, pairs: Ints, places: Ints) -> Leak:
@@ -141,7 +146,8 @@ def _leak(kind: Kind, material: Material, a: int, b: int, pairs: Ints, places: I
         kind=kind,
         sides=(material.sides[a].name, material.sides[b].name),
         count=len(pairs),
+        frames=int(pairs[:, 2].sum()),
         clips=(len(np.unique(places[:, 0])), len(np.unique(places[:, 1]))),
         breaks=material.sides[a].tests(material.sides[b]),
-        examples=tuple((material.example(i), material.example(j)) for i, j in pairs[:NUM_EXAMPLES].tolist()),
+        examples=tuple((material.example(i), material.example(j)) for i, j, _ in pairs[:NUM_EXAMPLES].tolist()),
     )

@@ -28,12 +28,15 @@ class Leak:
     """"ff++:train", "celeb-df:test"."""
     count: int
     """Different images, pairs of clips, identities or clips: see MEANING."""
+    frames: int = 0
+    """Of near clips: pairs of near frames, in all of them together. Where there is about one a pair of clips, look at
+    the examples: clips of the same footage have many."""
     clips: tuple[int, int]
     """Of each side that are concerned."""
     breaks: bool
     """Whether one side is tested on and the other learnt from or chosen by: then a result between them is none."""
     examples: tuple[tuple[str, str], ...]
-    """The first NUM_EXAMPLES, one name of each side."""
+    """The first NUM_EXAMPLES, one name of each side; of near clips, those with the most near frames."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from dataengine.errors import StoreError
-from dataengine.leaks import Leak, LeakReport
+from dataengine.leaks import Leak, LeakReport, footage, near
 from dataengine.leaks.search import find_leaks
 from dataengine.store import open_store, select
 from tests.dataengine.leaks.made import people, scene, with_another_face, write
@@ -67,6 +67,27 @@ def test_a_frame_that_was_worked_on_again_is_found(tmp_path: Path, change: str) 
     }[change]
     store = write(tmp_path, people(100) | {"val/real/777": [changed]}, name="a")
     assert found(find_leaks([store], threads=1)) == [("near", ("a:train", "a:val"), 1, (1, 1))]
+
+
+def test_near_clips_are_told_with_their_frames_and_the_surest_first(tmp_path: Path) -> None:
+    def again(number: int) -> bytes:
+        return jpeg(scene(number), quality=60)
+
+    copies = {"val/real/777": [again(110)], "val/real/888": [again(100), again(101)]}
+    leak = only(find_leaks([write(tmp_path, people(100) | copies, name="a")], threads=1))
+    assert (leak.count, leak.frames, leak.clips) == (2, 3, (2, 2))
+    clips = [tuple(name.partition(",")[0] for name in pair) for pair in leak.examples]
+    assert clips == [("a/train/real/100", "a/val/real/888"), ("a/train/real/101", "a/val/real/777")]
+
+
+def test_pairs_put_together_in_pieces_are_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    copies = {"val/real/888": [jpeg(scene(100 + frame), quality=60) for frame in (0, 1, 10, 11)]}
+    store = write(tmp_path, people(100) | copies, name="a")
+    whole = find_leaks([store], threads=1)
+    assert only(whole).frames == 4
+    monkeypatch.setattr(footage, "_MERGED_AT", 0)
+    monkeypatch.setattr(near, "_PAIRS_AT_ONCE", 1)
+    assert find_leaks([store], threads=1) == whole
 
 
 def test_a_fake_of_footage_in_another_split_is_told_from_a_copy(tmp_path: Path) -> None:
