@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import os
 import re
 import statistics
 import subprocess
@@ -221,7 +222,7 @@ def main() -> None:
     on = machine()
     on["versions"] = {name: version(name) for name in ("pyarrow", "numpy")}
     path = RESULTS / f"large-store-{re.sub('[^a-z0-9]+', '-', str(on['processor']).lower()).strip('-')}.json"
-    settings = {"samples": chosen.samples, "rounds": chosen.rounds}
+    settings = {"samples": chosen.samples, "rounds": chosen.rounds, "load_average_1_min": round(os.getloadavg()[0], 1)}
     path.write_text(json.dumps({"settings": settings, "bytes": files, "parts": result, "machine": on}, indent=2) + "\n")
     print(path.read_text() if chosen.json else f"kept in {path}")
 
