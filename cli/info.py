@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -10,16 +10,20 @@ from rich.text import Text
 
 from cli.console import JsonOption, console, show_notes, show_table, write_json
 from dataengine.errors import StoreError
+from dataengine.records import SPLITS
 
 if TYPE_CHECKING:
     from dataengine.store import Store
+
+_SHOWN_REASONS = 8
 
 
 def info(
     store: Annotated[str, typer.Argument(help="A store's folder or URL, such as shards/ff++ or s3://bucket/ff++.")],
     json_file: JsonOption = None,
 ) -> None:
-    """Show what a store holds: clips and images by method and split, what failed, its fingerprint and settings."""
+    """Show what a store holds: clips and images by method, split and compression, their sizes, the faces that were
+    found, what failed and why, what is missing, its fingerprint and settings."""
     from dataengine.store import open_store, parse_ref
 
     if parse_ref(store).where:
@@ -31,14 +35,9 @@ def info(
 
 def describe(store: Store) -> dict[str, Any]:
     """What `--json` holds."""
-    clips, shards = store.clips().to_pylist(), store.shards().to_pylist()
-    images: Counter[tuple[str, str, str]] = Counter()
-    failed: Counter[tuple[str, str, str]] = Counter()
-    for clip in clips:
-        cell = (clip["dataset"], clip["method"], clip["split"])
-        images[cell] += clip["samples"]
-        failed[cell] += clip["status"] == "failed"
-    count = Counter((clip["dataset"], clip["method"], clip["split"]) for clip in clips)
+    from dataengine.overview import overview
+
+    counted, shards = overview(store), store.shards()
     return {
         "store": str(store.root),
         "layout": store.meta["layout"],
@@ -47,24 +46,19 @@ def describe(store: Store) -> dict[str, Any]:
         "split_origin": store.meta["split_origin"],
         "shared_identities": store.meta["shared_identities"],
         "settings": store.meta["settings"],
-        "shards": len(shards),
-        "bytes": sum(shard["bytes"] for shard in shards),
-        "samples": sum(shard["samples"] for shard in shards),
-        "clips": len(clips),
-        "failed": sum(failed.values()),
+        "shards": shards.num_rows,
+        "bytes": sum(shards["bytes"].to_pylist()),
+        "samples": sum(cell.samples for cell in counted.cells),
+        "clips": sum(cell.clips for cell in counted.cells),
+        "failed": sum(cell.failed for cell in counted.cells),
+        "missing": len(store.meta.get("missing", ())),
+        "unexpected": len(store.meta.get("unexpected", ())),
         "notes": store.meta["notes"],
         "leaks": store.meta["leaks"],
-        "contents": [
-            {
-                "dataset": dataset,
-                "method": method,
-                "split": split,
-                "clips": count[dataset, method, split],
-                "failed": failed[dataset, method, split],
-                "samples": images[dataset, method, split],
-            }
-            for dataset, method, split in sorted(count, key=lambda cell: (cell[0], cell[1] != "real", cell[1:]))
-        ],
+        "contents": [asdict(cell) for cell in counted.cells],
+        "sizes": {"width": asdict(counted.width), "height": asdict(counted.height)},
+        "reasons": [asdict(reason) for reason in counted.reasons],
+        "faces": [{**asdict(share), "share": share.share} for share in counted.faces],
     }
 
 
@@ -74,19 +68,62 @@ def _show(result: dict[str, Any]) -> None:
     console.print(
         Text(parse_ref(result["store"]).shown, "bold"),
         f"({result['layout']}): {result['samples']:,} images of {result['clips']:,} clips, "
-        f"{result['shards']} shards, {result['bytes'] / 1e6:,.1f} MB",
+        f"{result['shards']:,} shards, {result['bytes'] / 1e6:,.1f} MB",
     )
-    cells: dict[tuple[str, str], dict[str, Any]] = {(row["dataset"], row["method"]): {} for row in result["contents"]}
-    for row in result["contents"]:
-        cells[row["dataset"], row["method"]][row["split"]] = row
-    splits = [split for split in ("train", "val", "test", "none") if any(split in by for by in cells.values())]
-    rows = []
-    for (dataset, method), by in cells.items():
-        numbers = [f"{by[split]['clips']:,} / {by[split]['samples']:,}" if split in by else "–" for split in splits]
-        rows.append([dataset, method, *numbers, sum(row["failed"] for row in by.values())])
-    show_table("clips / images", ["dataset", "method", *splits, "failed clips"], rows)
+    _show_contents(result["contents"])
+    width, height = (
+        f"{side} {extent['min']:,} to {extent['max']:,} px, median {extent['median']:,.0f}"
+        for side, extent in result["sizes"].items()
+    )
+    console.print(f"images: {width}; {height}", soft_wrap=True)
+    if result["faces"]:
+        _show_faces(result["faces"])
+    if result["reasons"]:
+        _show_reasons(result["reasons"])
     console.print(f"splits: {result['split_origin']}")
+    for what, told in (("missing", "listed, but not in the tree"), ("unexpected", "in the tree, but not understood")):
+        if result[what]:
+            console.print(f"{what}: {result[what]:,} files {told}; all are named in dataset.json")
     show_notes(result)
     if taken := result["settings"].get("extract"):  # a merged store's parts may have been cut differently
         console.print(", ".join(f"{name} {value}" for name, value in taken.items()), soft_wrap=True)
     console.print(f"fingerprint {result['fingerprint']}")
+
+
+def _show_contents(contents: list[dict[str, Any]]) -> None:
+    by_row = _by_split(contents, ("dataset", "method", "quality"))
+    splits = _splits(contents)
+    rows = []
+    for named, by in by_row.items():
+        numbers = [f"{by[split]['clips']:,} / {by[split]['samples']:,}" if split in by else "–" for split in splits]
+        size = sum(cell["bytes"] for cell in by.values()) / 1e6
+        rows.append([*named, *numbers, sum(cell["failed"] for cell in by.values()), f"{size:,.1f}"])
+    show_table("clips / images", ["dataset", "method", "quality", *splits, "failed clips", "MB"], rows)
+
+
+def _show_faces(faces: list[dict[str, Any]]) -> None:
+    splits = _splits(faces)
+    rows = [
+        [*named, *(f"{by[split]['share']:.1%}" if split in by else "–" for split in splits)]
+        for named, by in _by_split(faces, ("method",)).items()
+    ]
+    show_table("frames with a face", ["method", *splits], rows)
+
+
+def _show_reasons(reasons: list[dict[str, Any]]) -> None:
+    rows = [[one["clips"], one["status"], one["reason"]] for one in reasons[:_SHOWN_REASONS]]
+    show_table("why clips failed, or lack frames", ["clips", "", "reason"], rows)
+    if more := sum(one["clips"] for one in reasons[_SHOWN_REASONS:]):
+        console.print(f"and {more:,} clips for other reasons; --json has all")
+
+
+def _by_split(found: list[dict[str, Any]], names: tuple[str, ...]) -> dict[tuple[str, ...], dict[str, dict[str, Any]]]:
+    """Rows of a table in their order, each by split."""
+    rows: dict[tuple[str, ...], dict[str, dict[str, Any]]] = {}
+    for one in found:
+        rows.setdefault(tuple(one[name] for name in names), {})[one["split"]] = one
+    return rows
+
+
+def _splits(found: list[dict[str, Any]]) -> list[str]:
+    return [split for split in SPLITS if any(one["split"] == split for one in found)]

@@ -1,4 +1,4 @@
-"""`dfx preview`."""
+"""`dfx preview`: a store as a picture."""
 
 from __future__ import annotations
 
@@ -8,32 +8,80 @@ from typing import Annotated
 import typer
 
 from cli.console import console, drawable
+from dataengine.errors import DfxError
 
 
 def preview(
-    store: Annotated[str, typer.Argument(help="A store's folder, or a selection of it.", metavar="STORE")],
+    store: Annotated[str, typer.Argument(help="A store's folder or URL, or a selection of it.", metavar="STORE")],
+    clip: Annotated[
+        str, typer.Option(help="Show this clip over time, as index and tables name it.", metavar="CLIP")
+    ] = "",
     augment: Annotated[
         str,
         typer.Option(
-            help="none | flip | crop | forensic | supcon | robustness:KIND:LEVEL (jpeg, blur, noise, scale; 1 to 5) | "
-            "a spec ending in .toml.",
+            help="Show what an augmentation does: none | flip | crop | forensic | supcon | robustness:KIND:LEVEL "
+            "(jpeg, blur, noise, scale; 1 to 5) | a spec ending in .toml.",
             metavar="NAME",
         ),
-    ] = "forensic",
-    images: Annotated[int, typer.Option(help="Samples, of different methods as far as there are.")] = 4,
-    draws: Annotated[int, typer.Option(help="Draws of each; a fixed degradation has one.")] = 5,
+    ] = "",
+    images: Annotated[
+        int | None,
+        typer.Option(help="Samples: of each method [6]; frames of a clip [all]; with --augment, in all [4]."),
+    ] = None,
+    draws: Annotated[int | None, typer.Option(help="With --augment: draws of each; a fixed one has one. [5]")] = None,
     seed: Annotated[int, typer.Option(help="Other samples, and other draws of them.")] = 0,
-    size: Annotated[int, typer.Option(help="Height and width of the images in pixels, as in training.")] = 224,
+    size: Annotated[
+        int | None, typer.Option(help="With --augment: height and width in pixels, as in training. [224]")
+    ] = None,
     out: Annotated[
         Path, typer.Option(help="The picture: .png, .pdf or .svg.", metavar="FILE", callback=drawable)
     ] = Path("preview.png"),
 ) -> None:
-    """Show what an augmentation does to a store's samples, with what was drawn under each, as a picture."""
+    """Show a store as a picture: samples of each method, one clip over time, or what an augmentation does."""
+    if clip and augment:
+        raise DfxError("--clip and --augment are two pictures; ask for one at a time")
+    if not augment and (draws is not None or size is not None):
+        raise DfxError("--draws and --size are of the picture of an augmentation; name one with --augment")
+    if augment:
+        _draw_augmented(store, augment, images, draws, seed, size, out)
+    elif clip:
+        _draw_clip(store, clip, images, out)
+    else:
+        _draw_methods(store, images, seed, out)
+
+
+def _draw_methods(store: str, images: int | None, seed: int, out: Path) -> None:
+    from dataengine.preview import draw_sheet, method_strips
+    from dataengine.store import parse_ref, select
+
+    strips = method_strips(select([store]), images=6 if images is None else images, seed=seed)
+    draw_sheet(strips, out, title=parse_ref(store).shown)
+    console.print(
+        f"{sum(len(strip.pictures) for strip in strips)} samples of {len(strips)} methods: {out}", soft_wrap=True
+    )
+
+
+def _draw_clip(store: str, clip: str, images: int | None, out: Path) -> None:
+    from dataengine.preview import clip_strips, draw_sheet
+    from dataengine.store import parse_ref
+
+    if parse_ref(store).where:
+        raise DfxError(f"'{store}' is a selection; --clip shows a whole clip: leave out what follows the '@'")
+    strips = clip_strips(store, clip, images=images)
+    draw_sheet(strips, out, title=clip)
+    console.print(f"{sum(len(strip.pictures) for strip in strips)} frames of {clip}: {out}", soft_wrap=True)
+
+
+def _draw_augmented(
+    store: str, augment: str, images: int | None, draws: int | None, seed: int, size: int | None, out: Path
+) -> None:
     from dataengine.augment import augment_preset
     from dataengine.preview import draw_preview, shown_samples
     from dataengine.store import select
 
     chosen = augment_preset(augment)
-    samples = shown_samples(select([store]), chosen, images=images, draws=draws, seed=seed, size=size)
-    draw_preview(samples, out, title=f"{augment} to {size} px, seed {seed}")
+    given = {"images": images, "draws": draws, "size": size}
+    asked = {name: value for name, value in given.items() if value is not None}
+    samples = shown_samples(select([store]), chosen, seed=seed, **asked)
+    draw_preview(samples, out, title=f"{augment} to {samples[0].plain.shape[0]} px, seed {seed}")
     console.print(f"{len(samples)} samples as evaluated and under {augment}: {out}", soft_wrap=True)

@@ -9,7 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,10 @@ import pyarrow.parquet as pq
 
 from dataengine import place
 from dataengine.cache import Content
+from dataengine.columns import codes_of, is_in
 from dataengine.errors import StoreError, unknown_name
+from dataengine.fingerprint import fingerprint as fingerprint
+from dataengine.fingerprint import shards_digest as shards_digest
 from dataengine.place import Place, how_to_mend, place_of
 from dataengine.records import FORMAT, INDEX_SCHEMA, SPLITS
 from dataengine.refs import StoreRef as StoreRef
@@ -35,6 +39,8 @@ _META = (
 )
 INDEX_FILE, CLIPS_FILE, SHARDS_FILE = TABLES = ("index.parquet", "clips.parquet", "shards.parquet")
 _MOST_META_BYTES = 256 << 20  # a list of some million files that a dataset lacks fits in it
+_ROWS_AT_ONCE = 1 << 20
+_NEEDED, _APART = ("shard", "split"), ("clip", "key")  # by every selection; to tell whether two of them are disjoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,16 +66,30 @@ class Store:
         """Changes with the shards' bytes, where the fingerprint does not: it says that row n is still row n."""
         return str(self.meta["shards_digest"])
 
-    def index(self) -> pa.Table:
-        """One row a sample, INDEX_SCHEMA."""
-        index = self._table(INDEX_FILE)
-        if not index.schema.equals(INDEX_SCHEMA):
+    def index(self, columns: Sequence[str] | None = None) -> pa.Table:
+        """One row a sample, INDEX_SCHEMA's columns or some of them."""
+        table = self._table(INDEX_FILE, columns)
+        if not table.schema.equals(_schema(columns)):
             raise StoreError(f"{self.root / INDEX_FILE} has other columns than an index; convert the dataset again")
-        return index
+        return table
 
-    def clips(self) -> pa.Table:
-        """One row a source clip, failed ones too, CLIPS_SCHEMA."""
-        return self._table(CLIPS_FILE)
+    def rows(self, keep: Callable[[pa.Table], pa.Table], columns: Sequence[str] | None = None) -> pa.Table:
+        """What `keep` leaves of the index, or of some of its columns, read a million rows at a time.
+
+        Text that many rows share comes as dictionaries (int32, string), which is what makes millions of rows fit.
+        """
+        texts = [field.name for field in _schema(columns) if field.type == pa.string() and field.name != "key"]
+        parts = []
+        with self._parquet(INDEX_FILE, read_dictionary=texts) as file:
+            if not file.schema_arrow.remove_metadata().names == INDEX_SCHEMA.names:
+                raise StoreError(f"{self.root / INDEX_FILE} has other columns than an index; convert the dataset again")
+            for batch in file.iter_batches(_ROWS_AT_ONCE, columns=columns, use_threads=False):
+                parts.append(keep(pa.Table.from_batches([batch])))
+        return pa.concat_tables(parts).unify_dictionaries()
+
+    def clips(self, columns: Sequence[str] | None = None) -> pa.Table:
+        """One row a source clip, failed ones too, CLIPS_SCHEMA's columns or some of them."""
+        return self._table(CLIPS_FILE, columns)
 
     def shards(self) -> pa.Table:
         """One row a tar, SHARDS_SCHEMA."""
@@ -77,20 +97,30 @@ class Store:
 
     def contents(self) -> dict[str, Content]:
         """Length and sha256 of each file that a reader needs beside dataset.json, by name: the tables, the tars."""
-        shards = {row["shard"]: Content(row["bytes"], row["sha256"]) for row in self.shards().to_pylist()}
+        table = self.shards()
+        names, sizes, sums = (table[name].to_pylist() for name in ("shard", "bytes", "sha256"))
+        shards = {name: Content(size, sha256) for name, size, sha256 in zip(names, sizes, sums, strict=True)}
         return {name: Content(**content) for name, content in self.meta["tables"].items()} | shards
 
     def shard_path(self, shard: str) -> Place:
         """Where a tar lies."""
         return self.root / shard
 
-    def _table(self, name: str) -> pa.Table:
+    def _table(self, name: str, columns: Sequence[str] | None = None) -> pa.Table:
+        with self._parquet(name) as file:
+            return file.read(columns, use_threads=False)
+
+    @contextmanager
+    def _parquet(self, name: str, **options: Any) -> Iterator[pq.ParquetFile]:
         path = self.root / name
         try:
-            with os.fdopen(place.open_file(path, Content(**self.meta["tables"][name])), "rb") as stream:
-                # Without threads: one of Arrow's may let go of the Python file a moment later, and where the
+            with (
+                os.fdopen(place.open_file(path, Content(**self.meta["tables"][name])), "rb") as stream,
+                pq.ParquetFile(stream, pre_buffer=False, **options) as file,
+            ):
+                # Read it without threads: one of Arrow's may let go of the Python file a moment later, and where the
                 # interpreter is ending by then, the process is aborted.
-                return pq.read_table(stream, use_threads=False, pre_buffer=False)
+                yield file
         except FileNotFoundError:
             raise StoreError(f"{path} is missing; {how_to_mend(path)}") from None
         except (pa.ArrowInvalid, OSError) as error:
@@ -186,23 +216,8 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def fingerprint(index: pa.Table) -> str:
-    """sha256 (hex) over (key, xxh3, label, method, split) of every sample, sorted by key.
-
-    dfx's version, times and the division into shards do not enter: a merged or resharded store of the same samples
-    keeps its fingerprint.
-    """
-    columns = [index.column(name).to_pylist() for name in ("key", "xxh3", "label", "method", "split")]
-    digest = hashlib.sha256()
-    for row in sorted(zip(*columns, strict=True)):
-        digest.update(json.dumps(row, separators=(",", ":"), ensure_ascii=True).encode())
-        digest.update(b"\n")
-    return digest.hexdigest()
-
-
-def shards_digest(shards: pa.Table) -> str:
-    """sha256 (hex) over the shards' own hashes in their order: the division into shards, to the byte."""
-    return hashlib.sha256("\n".join(shards.column("sha256").to_pylist()).encode()).hexdigest()
+def _schema(columns: Sequence[str] | None) -> pa.Schema:
+    return INDEX_SCHEMA if columns is None else pa.schema([INDEX_SCHEMA.field(name) for name in columns])
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +231,8 @@ class Rows:
     shard_contents: tuple[Content, ...]
     """Length and sha256 of each."""
     table: pa.Table
-    """INDEX_SCHEMA's columns, `store` (int32, into `stores`) and `shard_file` (int32, into `shard_files`)."""
+    """INDEX_SCHEMA's columns, text other than keys as dictionaries (int32, string); `store` (int32, into `stores`) and
+    `shard_file` (int32, into `shard_files`)."""
 
     def __len__(self) -> int:
         return int(self.table.num_rows)
@@ -239,6 +255,10 @@ class Rows:
             "selections": [ref.selection for ref in self.refs],
         }
 
+    def facts(self, names: Sequence[str]) -> pa.Table:
+        """Columns of the index as INDEX_SCHEMA has them, text as text."""
+        return self.table.select(names).cast(pa.schema([INDEX_SCHEMA.field(name) for name in names]))
+
     def column(self, name: str) -> npt.NDArray[Any]:
         """A numeric column as one array."""
         return np.asarray(self.table.column(name).combine_chunks().to_numpy(zero_copy_only=False))
@@ -251,21 +271,19 @@ class Rows:
         """A column as (code of each row, names in sorted order): `names[codes[i]]` is row i's value."""
         if name not in self.table.column_names:
             raise unknown_name("column", name, INDEX_SCHEMA.names)
-        encoded = pc.dictionary_encode(self.table.column(name).cast(pa.string()).combine_chunks())
-        if isinstance(encoded, pa.ChunkedArray):
-            encoded = encoded.combine_chunks()
-        values = encoded.dictionary.to_pylist()
-        names = sorted(values)
-        order = {value: i for i, value in enumerate(names)}
-        ranks = np.array([order[value] for value in values], dtype=np.int64)
-        codes = encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
-        return ranks[codes] if len(ranks) else codes, names
+        return codes_of(self.table.column(name))
 
 
-def select(refs: str | StoreRef | Sequence[str | StoreRef], *, split: str | None = None) -> Rows:
+def select(
+    refs: str | StoreRef | Sequence[str | StoreRef],
+    *,
+    split: str | None = None,
+    columns: Sequence[str] = tuple(INDEX_SCHEMA.names),
+) -> Rows:
     """Open stores and select their rows.
 
-    `split` is added to every reference that names none; with neither, the split `none` is left out. Raises
+    `split` is added to every reference that names none; with neither, the split `none` is left out. Of the index,
+    `columns` are read, and what selecting needs: with fewer of them, more rows fit into memory. Raises
     DfxError for a value that a column does not hold, naming near ones, for a selection that holds no row, for samples
     that are selected twice, and for stores that hold the same clip.
     """
@@ -287,51 +305,72 @@ def select(refs: str | StoreRef | Sequence[str | StoreRef], *, split: str | None
     shard_contents: list[Content] = []
     for number, ref in enumerate(chosen):
         store = open_store(ref.path)
-        table = _where(store, ref)
-        names = sorted(set(table.column("shard").to_pylist()))
+        table = _where(store, ref, {*columns, *_NEEDED, *(_APART if len(chosen) > 1 else ())})
+        files, names = codes_of(table.column("shard"))
         contents = store.contents()
-        position = {name: len(shard_files) + i for i, name in enumerate(names)}
+        added = {
+            "store": pa.array(np.full(table.num_rows, number, dtype=np.int32)),
+            "shard_file": pa.array((files + len(shard_files)).astype(np.int32)),
+        }
         shard_files.extend(store.shard_path(name) for name in names)
         shard_contents.extend(contents[name] for name in names)
-        files = np.array([position[name] for name in table.column("shard").to_pylist()], dtype=np.int32)
-        table = table.append_column("store", pa.array(np.full(table.num_rows, number, dtype=np.int32)))
-        tables.append(table.append_column("shard_file", pa.array(files)))
+        tables.append(pa.table({**dict(zip(table.column_names, table.columns, strict=True)), **added}))
         stores.append(store)
     _check_distinct(chosen, stores, tables)
-    table = pa.concat_tables(tables).combine_chunks()
-    return Rows(tuple(chosen), tuple(stores), tuple(shard_files), tuple(shard_contents), table)
+    table = pa.concat_tables(tables).unify_dictionaries()
+    pieces = {name: table.column(name) for name in table.column_names}
+    del table, tables
+    for name in pieces:  # one at a time: of all together, all would be in memory twice
+        pieces[name] = pa.table({name: pieces[name]}).combine_chunks()[name]
+    return Rows(tuple(chosen), tuple(stores), tuple(shard_files), tuple(shard_contents), pa.table(pieces))
 
 
 def _check_distinct(refs: list[StoreRef], stores: list[Store], tables: list[pa.Table]) -> None:
     """No sample counts twice, and no clip is put together from two stores' frames."""
-    held: dict[str, tuple[StoreRef, Store]] = {}
-    for ref, store, table in zip(refs, stores, tables, strict=True):
+    held: dict[str, int] = {}
+    roots = [store.root.resolve() for store in stores]
+    for number, table in enumerate(tables if len(tables) > 1 else ()):
         for clip in pc.unique(table["clip"]).to_pylist():
-            first, holder = held.setdefault(clip, (ref, store))
-            if holder.root.resolve() != store.root.resolve():
-                named = all(one.meta["layout"] == "folder" for one in (holder, store))
+            first = held.setdefault(clip, number)
+            if roots[first] != roots[number]:
+                named = all(stores[one].meta["layout"] == "folder" for one in (first, number))
                 remedy = "leave one out" + (", or convert it under another --name" if named else "")
-                raise StoreError(f"{first} and {ref} both hold the clip {clip}; {remedy}")
-    keys = [key for table in tables for key in table["key"].to_pylist()] if len(tables) > 1 else []
-    if len(keys) != len(set(keys)):
-        raise StoreError(f"{' and '.join(map(str, refs))} hold samples in common; select disjoint parts")
+                raise StoreError(f"{refs[first]} and {refs[number]} both hold the clip {clip}; {remedy}")
+    for root in {root for root in roots if roots.count(root) > 1}:
+        keys = pa.chunked_array(
+            [chunk for own, table in zip(roots, tables, strict=True) if own == root for chunk in table["key"].chunks]
+        )
+        if pc.count_distinct(keys).as_py() != len(keys):
+            raise StoreError(f"{' and '.join(map(str, refs))} hold samples in common; select disjoint parts")
 
 
-def _where(store: Store, ref: StoreRef) -> pa.Table:
-    table = index = store.index()
-    named = dict(ref.where)
-    if "split" not in named:
-        table = table.filter(pc.not_equal(table.column("split"), "none"))
+def _where(store: Store, ref: StoreRef, columns: set[str]) -> pa.Table:
     for column, values in ref.where:
-        as_text = table.column(column).cast(pa.string())
-        there = sorted(set(index.column(column).cast(pa.string()).drop_null().to_pylist()))
+        there = _values(store, column)
         for value in values:
             if value not in there:
                 raise StoreError(f"{ref}: {unknown_name(column, value, there)}")
-        kept = table.filter(pc.is_in(as_text, value_set=pa.array(values)))
-        if kept.num_rows == 0:
-            raise StoreError(f"{ref} holds no sample: none has {column} {' or '.join(values)} with the rest of it")
-        table = kept
+    wanted = [(column, pa.array(values)) for column, values in ref.where]
+    default = "split" not in dict(ref.where)
+
+    def keep(table: pa.Table) -> pa.Table:
+        if default:
+            table = table.filter(pc.invert(is_in(table.column("split"), pa.array(["none"]))))
+        for column, values in wanted:
+            table = table.filter(is_in(table.column(column), values))
+        return table
+
+    columns |= dict(ref.where).keys()
+    table = store.rows(keep, [name for name in INDEX_SCHEMA.names if name in columns])
+    if table.num_rows == 0 and ref.where:
+        last, values = ref.where[-1]
+        raise StoreError(f"{ref} holds no sample: none has {last} {' or '.join(values)} with the rest of it")
     if table.num_rows == 0:
         raise StoreError(f"{store.root} holds no sample outside the split 'none'")
     return table
+
+
+def _values(store: Store, column: str) -> list[str]:
+    """What a column of the index holds, as text."""
+    found = pc.unique(store.rows(lambda table: table, [column]).column(column))
+    return sorted(found.cast(pa.string()).drop_null().to_pylist())

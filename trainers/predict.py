@@ -148,7 +148,8 @@ def predict_rows(
     valid = np.zeros(len(rows), dtype=bool)
     valid[found.rows] = True
     p = found.values.pop("p")
-    columns = {name: rows.table.column(name) for name in FACTS}
+    facts = rows.facts(FACTS)
+    columns = {name: facts.column(name) for name in FACTS}
     columns["valid"] = pa.array(valid)
     for name, values in {**{f"p_{name}": p[:, i] for i, name in enumerate(taxonomy.classes)}, **found.values}.items():
         whole = np.zeros(len(rows), dtype=np.float32)

@@ -113,7 +113,7 @@ def find_stores(folder: Path) -> Stores:
     sources, targets, skipped = [], [], []
     for path in sorted(path.parent for path in folder.glob(f"*/{DATASET_FILE}")):
         try:
-            index = open_store(path).index()
+            index = open_store(path).index(["split", "label"])
         except StoreError as error:
             skipped.append((str(path), f"left out: {error}"))
             continue

@@ -33,7 +33,29 @@ def test_preview_writes_a_picture_with_a_row_a_sample(mini_store: Store, tmp_pat
     assert heights[1] > 2 * heights[0]
 
 
-@pytest.mark.parametrize("wrong", [["--augment", "forensics"], ["--images", "0"], ["--draws", "0"]])
+def test_preview_shows_methods_and_clips(mini_store: Store, tmp_path: Path) -> None:
+    clip = mini_store.clips()["clip"][0].as_py()
+    for told, more in (("6 samples of 3 methods", ["--images", "2"]), (f"3 frames of {clip}", ["--clip", clip])):
+        out = tmp_path / "sheet.png"
+        done = CliRunner().invoke(app, [str(mini_store.root), *more, "--out", str(out)])
+        assert done.exit_code == 0, done.output
+        assert told in done.output.replace("\n", "")
+        assert cv2.imread(str(out)) is not None
+        out.unlink()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ["--augment", "forensics"],
+        ["--images", "0"],
+        ["--augment", "flip", "--images", "0"],
+        ["--augment", "flip", "--draws", "0"],
+        ["--draws", "2"],
+        ["--clip", "none/such"],
+        ["--clip", "a", "--augment", "flip"],
+    ],
+)
 def test_preview_refuses_what_cannot_be_shown(mini_store: Store, tmp_path: Path, wrong: list[str]) -> None:
     done = CliRunner().invoke(app, [str(mini_store.root), *wrong, "--out", str(tmp_path / "p.png")])
     assert isinstance(done.exception, DfxError)

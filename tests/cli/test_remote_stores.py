@@ -11,8 +11,11 @@ from typer.testing import CliRunner
 
 from cli.main import app
 from dataengine.errors import DfxError, StoreError
+from dataengine.leaks.search import find_leaks
 from dataengine.store import Store
 from tests.dataengine import s3
+from tests.dataengine.leaks.made import people, scene, write
+from tests.dataengine.made import jpeg
 from tests.trainers.tiny_store import write_store
 
 
@@ -58,6 +61,13 @@ def test_info_shows_and_verifies_it(bucket: s3.Remote, mini_store: Store) -> Non
     assert "is whole (full)" in invoke("verify", url)
     output = invoke("info", url)
     assert "s3://bucket/stores/mini (folder)" in output
+
+
+def test_leaks_are_found_behind_it(bucket: s3.Remote, tmp_path: Path) -> None:
+    clips = people(100) | {"test/real/777": [jpeg(scene(100))]}
+    url = bucket.upload(Path(write(tmp_path, clips, name="a")), "stores/a")
+    (leak,) = find_leaks([url], threads=1).leaks
+    assert (leak.kind, leak.sides) == ("bytes", ("a:test", "a:train"))
 
 
 def test_a_store_is_converted_into_a_folder_and_not_into_a_url(tmp_path: Path) -> None:

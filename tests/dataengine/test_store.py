@@ -218,3 +218,24 @@ def test_the_fingerprint_changes_with_what_it_stands_for(column: str, value: obj
     changed = pa.array([value, *table.column(column).to_pylist()[1:]], table.schema.field(column).type)
     other = table.set_column(table.column_names.index(column), column, changed)
     assert fingerprint(other) != fingerprint(table)
+
+
+def test_rows_of_some_columns_are_the_same_rows(mini_store: Store) -> None:
+    whole = select([f"{mini_store.root}@method=real@split=train"])
+    few = select([f"{mini_store.root}@method=real@split=train"], columns=["offset"])
+    assert few.column("offset").tolist() == whole.column("offset").tolist()
+    assert few.shard_files == whole.shard_files
+    assert set(few.table.column_names) == {"offset", "shard", "split", "method", "store", "shard_file"}
+
+
+def test_codes_name_what_the_rows_hold_and_no_more(mini_store: Store) -> None:
+    rows = select([f"{mini_store.root}@method=FaceSwap"])
+    codes, names = rows.codes("method")
+    assert (names, set(codes.tolist())) == (["FaceSwap"], {0})
+    shown = [rows.codes("clip")[1][code] for code in rows.codes("clip")[0]]
+    assert shown == rows.strings("clip")
+
+
+def test_facts_have_the_types_of_the_index(mini_store: Store) -> None:
+    facts = select([str(mini_store.root)]).facts(["key", "method", "label"])
+    assert facts.schema == pa.schema([("key", pa.string()), ("method", pa.string()), ("label", pa.int8())])

@@ -157,7 +157,7 @@ def _embed(run: Run, rows: Rows, taxonomy: Taxonomy, computing: Computing, on_pr
         on_batch=None if on_progress is None else lambda done, total: on_progress(what, done, total),
     )
     return Embedded(
-        rows.table.select(FACTS).take(found.rows),
+        rows.facts(FACTS).take(found.rows),
         labels[found.rows],
         found.values["embedding"].astype(np.float64),
         found.unreadable,

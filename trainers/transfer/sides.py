@@ -45,7 +45,7 @@ def rows_of(config: TrainConfig, split: str) -> Rows:
 
 def _selected(refs: tuple[str, ...], split: str) -> Rows:
     for text in refs:
-        there = set(pc.unique(open_store(parse_ref(text).path).index()["split"]).to_pylist())
+        there = set(pc.unique(open_store(parse_ref(text).path).index(["split"])["split"]).to_pylist())
         if split not in there:
             raise DfxError(
                 f"{text} has no split '{split}' (but {', '.join(sorted(there))}): a training learns from train and "
@@ -111,5 +111,5 @@ def _joined(one: Rows, other: Rows) -> Rows:
         one.stores + other.stores,
         one.shard_files + other.shard_files,
         one.shard_contents + other.shard_contents,
-        pa.concat_tables([one.table, table]).combine_chunks(),
+        pa.concat_tables([one.table, table]).unify_dictionaries().combine_chunks(),
     )

@@ -20,7 +20,7 @@ def format_leaks(index: pa.Table) -> list[str]:
 
     A clip's images are alike, so chance is reckoned with by the number of clips: with few of them, more is asked for.
     """
-    clips = [pc.count_distinct(index.filter(pc.equal(index["label"], label))["clip"]).as_py() for label in (0, 1)]
+    clips = [pc.count_distinct(index["clip"].filter(pc.equal(index["label"], label))).as_py() for label in (0, 1)]
     if not all(clips):
         return []
     lines = []

@@ -3,7 +3,7 @@
 import numpy as np
 import pyarrow as pa
 
-from dataengine.leaks import format_leaks
+from dataengine.leaks.formats import format_leaks
 
 
 def index(reals: list[tuple[str, int]], fakes: list[tuple[str, int]]) -> pa.Table:

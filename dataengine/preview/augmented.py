@@ -88,7 +88,7 @@ def _candidates(rows: Rows, seed: int) -> Ints:
 
 
 def _shown(rows: Rows, row: int, data: memoryview, augment: Augment, *, draws: int, seed: int, size: int) -> Shown:
-    key = rows.strings("key")[row]
+    key = rows.table["key"][row].as_py()
     if augment.fixed or not augment.random:
         heads = [f"under {augment.name}"]
     elif augment.views == 1:
@@ -105,7 +105,7 @@ def _shown(rows: Rows, row: int, data: memoryview, augment: Augment, *, draws: i
     ]
     plain = draw(augment_preset("none"), 0, 0, at, np.array([[0]]), width, height)
     return Shown(
-        method=rows.strings("method")[row],
+        method=rows.table["method"][row].as_py(),
         key=key,
         plain=_pixels(data, plain, size),
         drawn=[_pixels(data, one, size) for one in made],
