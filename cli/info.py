@@ -59,6 +59,7 @@ def describe(store: Store) -> dict[str, Any]:
         "sizes": {"width": asdict(counted.width), "height": asdict(counted.height)},
         "reasons": [asdict(reason) for reason in counted.reasons],
         "faces": [{**asdict(share), "share": share.share} for share in counted.faces],
+        "face_bias": counted.face_bias,
     }
 
 
@@ -78,6 +79,8 @@ def _show(result: dict[str, Any]) -> None:
     console.print(f"images: {width}; {height}", soft_wrap=True)
     if result["faces"]:
         _show_faces(result["faces"])
+    if result["face_bias"]:
+        console.print(Text("note", "yellow"), result["face_bias"], soft_wrap=True)
     if result["reasons"]:
         _show_reasons(result["reasons"])
     console.print(f"splits: {result['split_origin']}")

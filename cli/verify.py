@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cli.console import JsonOption, console, progress, write_json
+from cli.leaks import show_leaks
 from dataengine.errors import DfxError, StoreError
 
 if TYPE_CHECKING:
@@ -15,7 +17,13 @@ if TYPE_CHECKING:
 
 
 def verify(
-    store: Annotated[str, typer.Argument(help="A store's folder or URL, such as shards/ff++ or s3://bucket/ff++.")],
+    stores: Annotated[
+        list[str],
+        typer.Argument(
+            help="A store's folder or URL, such as shards/ff++ or s3://bucket/ff++; with --leaks, one or several.",
+            metavar="STORE...",
+        ),
+    ],
     quick: Annotated[
         bool, typer.Option("--quick", help="Tables, lengths, the tars' headers and DALI's indexes; no image is read.")
     ] = False,
@@ -25,13 +33,37 @@ def verify(
     decode: Annotated[
         bool, typer.Option("--decode", help="Also decode every image: libjpeg-turbo, OpenCV, nvJPEG with a GPU.")
     ] = False,
+    leaks: Annotated[
+        bool,
+        typer.Option(
+            "--leaks", help="Instead, look for the same images, frames and people in several splits or stores."
+        ),
+    ] = False,
+    test_list: Annotated[
+        list[Path] | None,
+        typer.Option(help="With --leaks: an official list of test clips. May be given again.", metavar="FILE"),
+    ] = None,
     json_file: JsonOption = None,
 ) -> None:
-    """Look for damage in a store. Exit code 1 where there is any; `--json` lists all of it with reasons."""
+    """Look for damage in a store, or with --leaks for what its splits, or several stores, have in common.
+
+    Exit code 1 where there is damage, or where training and test are not apart; `--json` lists all of it.
+    """
     from dataengine.operations.verify import verify as verify_store
 
-    if quick + full + decode > 1:
-        raise DfxError("--quick, --full and --decode are levels, each with all of the one before; give one of them")
+    if quick + full + decode + leaks > 1:
+        raise DfxError(
+            "--quick, --full and --decode are levels, each with all of the one before, and --leaks is another "
+            "question; give one of them"
+        )
+    if leaks:
+        show_leaks(stores, test_lists=test_list or (), json_file=json_file)
+        return
+    if test_list:
+        raise DfxError("--test-list is for --leaks; leave it out, or add --leaks")
+    if len(stores) > 1:
+        raise DfxError(f"{len(stores)} stores were given; verify them one at a time, or compare them with --leaks")
+    (store,) = stores
     level: Level = "quick" if quick else "decode" if decode else "full"
     opened = whole_store(store)
     with progress("Verifying") as advance:

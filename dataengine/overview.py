@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dataengine.faces.found import FaceShare, faces_found
+from dataengine.faces.found import FaceShare, face_bias, faces_found
 from dataengine.records import REAL, SPLITS
 from dataengine.store import Store
 
@@ -62,6 +62,8 @@ class Overview:
     """The most frequent first, failed ones before the others."""
     faces: tuple[FaceShare, ...]
     """Nothing where no face was looked for."""
+    face_bias: str | None
+    """A line where faces are found in real and in fake clips unequally often (`faces.found.face_bias`)."""
 
 
 def overview(store: Store) -> Overview:
@@ -74,6 +76,7 @@ def overview(store: Store) -> Overview:
         height=_extent(images, "height"),
         reasons=_reasons(clips),
         faces=tuple(faces_found(clips)),
+        face_bias=face_bias(clips),
     )
 
 
