@@ -38,7 +38,7 @@ def shard(
     faces: Annotated[
         str | None,
         typer.Option(
-            help="largest: crop one face; none: whole frames, images untouched. [default: largest, and none for datasets "
+            help="largest: crop one face; none: whole frames, images untouched. [default: largest; none for sets "
             "of cut-out faces]",
             show_default=False,
         ),

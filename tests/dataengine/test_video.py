@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dataengine.errors import MediaError
-from dataengine.video import Pixels, count_frames, decode_frames, frame_indices, read_image
+from dataengine.video import Pixels, count_frames, decode_frames, frame_indices, frames_within, read_image
 
 WIDTH, HEIGHT, FRAMES = 64, 48, 60
 
@@ -209,3 +209,18 @@ def test_an_image_of_no_known_format_is_an_error(tmp_path: Path) -> None:
             read_image(tmp_path / name)
     with pytest.raises(MediaError, match="No such file"):
         read_image(tmp_path / "missing.jpg")
+
+
+spans = st.lists(st.integers(1, 30), min_size=2, max_size=8).map(
+    lambda steps: [(sum(steps[: i + 1]), sum(steps[: i + 2])) for i in range(0, len(steps) - 1, 2)]
+)
+
+
+@given(ranges=spans, num_frames=st.integers(1, 200), n=st.integers(1, 40))
+def test_frames_within_ranges_are_distinct_ascending_and_as_many_as_there_are(
+    ranges: list[tuple[int, int]], num_frames: int, n: int
+) -> None:
+    allowed = [frame for start, stop in ranges for frame in range(start, min(stop, num_frames))]
+    chosen = frames_within(ranges, num_frames, n)
+    assert chosen == [allowed[k] for k in frame_indices(len(allowed), n)]
+    assert frames_within((), num_frames, n) == frame_indices(num_frames, n)
