@@ -67,7 +67,7 @@ def count_frames(path: str | Path) -> int:
     Raises:
         MediaError: the file is missing, empty, no video, or holds no frames.
     """
-    with _opened(path) as (container, stream):
+    with opened_video(path) as (container, stream):
         frames: int = stream.frames
         if not frames:
             frames = sum(packet.size > 0 for packet in container.demux(stream))
@@ -95,14 +95,14 @@ def decode_frames(
         return
     decoded, cause = 0, "its data end"
     reformatter = VideoReformatter()
-    with _opened(path) as (container, stream):
+    with opened_video(path) as (container, stream):
         stream.codec_context.thread_count = threads
         stream.codec_context.thread_type = "AUTO"
         try:
             for frame in container.decode(stream):
                 if decoded == target:
                     rgb = reformatter.reformat(frame, format="rgb24", interpolation=_TO_RGB, threads=1)
-                    yield decoded, _upright(np.asarray(rgb.to_ndarray(), np.uint8), frame)
+                    yield decoded, upright(np.asarray(rgb.to_ndarray(), np.uint8), frame)
                     target = next(wanted, None)
                     if target is None:
                         return
@@ -204,7 +204,7 @@ def _image_format(data: bytes) -> str | None:
 
 
 @contextmanager
-def _opened(path: str | Path) -> Iterator[tuple[av.container.InputContainer, av.VideoStream]]:
+def opened_video(path: str | Path) -> Iterator[tuple[av.container.InputContainer, av.VideoStream]]:
     """The container and its first video stream; whatever is wrong with them as a MediaError."""
     try:
         if Path(path).stat().st_size == 0:
@@ -222,7 +222,7 @@ def _opened(path: str | Path) -> Iterator[tuple[av.container.InputContainer, av.
         raise MediaError(f"{path}: {error.strerror}; check the path and its permissions") from None
 
 
-def _upright(rgb: Pixels, frame: av.VideoFrame) -> Pixels:
+def upright(rgb: Pixels, frame: av.VideoFrame) -> Pixels:
     """Turn and mirror an image as the frame's display matrix says (to the nearest quarter turn)."""
     display = frame.side_data.get(SideData.DISPLAYMATRIX)
     if display is None:
