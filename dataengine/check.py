@@ -1,4 +1,4 @@
-"""What a conversion would find in a tree, beside what its layout lists and its authors published. Nothing is decoded."""
+"""What a conversion would find in a tree, beside what its layout lists and its authors published, undecoded."""
 
 from __future__ import annotations
 
@@ -64,6 +64,7 @@ class Check:
     empty: Sequence[str]
     """First files of clips that hold no byte; they would fail."""
     notes: Sequence[str]
+    """The layout's, less those that count what is missing and unexpected."""
 
     @property
     def labels(self) -> dict[str, int]:
@@ -102,7 +103,7 @@ def check(layout: Layout, tree: SourceTree, scan: Scan, *, seed: int = 0) -> Che
         unexpected=scan.unexpected,
         unused=sorted(set(media) - used - set(scan.unexpected)),
         empty=sorted(clip.first for clip in clips if not clip.source_bytes),
-        notes=scan.notes,
+        notes=scan.notes[: len(scan.notes) - bool(scan.missing) - bool(scan.unexpected)],  # `scan_of` adds those last
     )
 
 

@@ -23,7 +23,7 @@ from dataengine.errors import StoreError
 from dataengine.layouts.scan import ScanOptions
 from dataengine.leaks import format_leaks
 from dataengine.methods import named_by_user
-from dataengine.place import Place, place_of
+from dataengine.place import Place, place_of, sizes
 from dataengine.plan import ConvertSettings, Plan, ShardPlan, make_plan, settings_json
 from dataengine.records import CLIPS_SCHEMA, FORMAT, INDEX_SCHEMA, SHARDS_SCHEMA, Clip, ClipReport
 from dataengine.shard import finished
@@ -64,7 +64,18 @@ class Converted:
     """Shards that stood already."""
 
 
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What `on_start` hears: the plan, and which of its shards have no tar yet."""
+
+    root: Place
+    plan: Plan
+    pending: tuple[ShardPlan, ...]
+
+
 OnClip = Callable[[ClipDone], None]
+OnStart = Callable[[Start], None]
+OnShard = Callable[[ShardPlan], None]
 
 
 def convert(
@@ -76,13 +87,18 @@ def convert(
     *,
     workers: int,
     max_failures: int | None = None,
+    on_start: OnStart | None = None,
     on_clip: OnClip | None = None,
+    on_shard: OnShard | None = None,
 ) -> Converted:
     """Convert the dataset at `root`, read as `layout`, into the store folder `out`.
 
     The store's tars and index.parquet are the same bytes for any number of workers (0: in this process) and any
     number of interruptions. A clip that cannot be read is recorded as failed and the rest goes on, until
     `max_failures` clips have failed (None: a tenth of them, at least 20).
+
+    `on_start` is called before anything is written, `on_clip` after each clip, `on_shard` after each shard that is
+    written; each may raise to stop.
 
     Raises LayoutError for a tree that is not the layout's; StoreError where `out` holds something else, another
     run is writing it, the disk is full, too many clips failed, or none could be read.
@@ -94,6 +110,10 @@ def convert(
     scan = layouts.scan(layout, root, options)
     clips = splits.derive(scan.clips, settings.seed)
     plan = make_plan(clips, settings)
+    if on_start is not None:
+        there = sizes(out) if out.is_dir() else {}
+        missing = () if DATASET_FILE in there else tuple(shard for shard in plan.shards if shard.shard not in there)
+        on_start(Start(root, plan, missing))
     with _locked(out):
         about = {"layout": layout, "settings": settings_json(settings), "clips": len(clips), "plan": plan.digest}
         is_finished = _recognise(out, about)
@@ -104,7 +124,7 @@ def convert(
             pending = [shard for shard in plan.shards if not _can_be_kept(shard, out)]
         watch = _Watch(plan.num_clips, max_failures, on_clip)
         if pending:
-            write_shards(pending, root.resolve(), out, settings, workers, watch)
+            write_shards(pending, root.resolve(), out, settings, workers, watch, on_shard)
         if is_finished:
             _same_bytes_again(pending, out)
         else:

@@ -11,6 +11,7 @@ from typing import Literal, TypeVar, get_args
 import cv2
 import simplejpeg
 
+from dataengine import nvdec
 from dataengine.errors import DfxError, MediaError
 from dataengine.faces import Face, crop, detect_faces
 from dataengine.media import images, video_file
@@ -21,6 +22,7 @@ from dataengine.video import ImageFile, Pixels, count_frames, decode_frames, fra
 
 Faces = Literal["largest", "none"]
 Codec = Literal["jpeg", "png"]
+Decoder = Literal["cpu", "nvdec"]
 T = TypeVar("T")
 
 
@@ -43,9 +45,15 @@ class ExtractSettings:
     codec: Codec = "jpeg"
     quality: int = 95
     """JPEG quality, always with 4:4:4 chroma: forensic traces are the signal."""
+    decoder: Decoder = "cpu"
+    """Of videos; nvdec is a GPU's (`nvdec.py`). Their pixels differ slightly."""
 
     def __post_init__(self) -> None:
-        for name, value, known in (("faces", self.faces, Faces), ("codec", self.codec, Codec)):
+        for name, value, known in (
+            ("faces", self.faces, Faces),
+            ("codec", self.codec, Codec),
+            ("decoder", self.decoder, Decoder),
+        ):
             if value not in get_args(known):
                 raise DfxError(f"{name} is '{value}'; it must be one of: {', '.join(get_args(known))}")
         bounds = (
@@ -141,7 +149,8 @@ def _pixels(clip: Clip, root: Place, settings: ExtractSettings, tally: _Tally) -
             if not indices:
                 raise MediaError(f"{path}: its {num_frames} frames end before those listed begin; replace the file")
             tally.asked = len(indices)
-            yield from tally.timed(decode_frames(path, indices, num_frames=num_frames))
+            decode = nvdec.decode_frames if settings.decoder == "nvdec" else decode_frames
+            yield from tally.timed(decode(path, indices, num_frames=num_frames))
         except MediaError as error:
             # A copy's name tells nobody anything.
             raise MediaError(str(error).replace(str(path), str(root / clip.first))) from None

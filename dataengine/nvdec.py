@@ -38,7 +38,7 @@ def refuse_without_device() -> None:
             "use --decoder cpu"
         ) from None
     try:
-        count = backend.GetCUDADeviceCount()
+        count = backend.GetCUDADeviceCount()  # type: ignore[attr-defined]
     except RuntimeError:  # no driver
         count = 0
     if not count:
@@ -94,7 +94,9 @@ def _decoded(path: str | Path, data: Any, indices: Sequence[int], device: Device
         frames = np.asarray((output if device == "cpu" else output.as_cpu()).at(0), np.uint8)
     except RuntimeError as error:
         _pipeline.cache_clear()  # one that has failed runs no more
-        raise MediaError(f"{path}: DALI's {device} video decoder refuses it ({_cause(error)}); use --decoder cpu") from None
+        raise MediaError(
+            f"{path}: DALI's {device} video decoder refuses it ({_cause(error)}); use --decoder cpu"
+        ) from None
     if len(frames) != len(indices):
         raise MediaError(f"{path}: DALI gives {len(frames)} of {len(indices)} frames; use --decoder cpu")
     return frames
@@ -104,7 +106,9 @@ def _decoded(path: str | Path, data: Any, indices: Sequence[int], device: Device
 def _pipeline(device: Device) -> Any:
     from nvidia.dali import fn, pipeline_def, types
 
-    @pipeline_def(batch_size=1, num_threads=1, device_id=None if device == "cpu" else 0, prefetch_queue_depth=1)
+    @pipeline_def(  # type: ignore[untyped-decorator]
+        batch_size=1, num_threads=1, device_id=None if device == "cpu" else 0, prefetch_queue_depth=1
+    )
     def pipeline() -> Any:
         video = fn.external_source(name="video", dtype=types.UINT8, ndim=1)
         frames = fn.external_source(name="frames", dtype=types.INT32, ndim=1)

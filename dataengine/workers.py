@@ -27,11 +27,12 @@ def write_shards(
     settings: ConvertSettings,
     workers: int,
     on_clip: Callable[[Clip, ClipReport], None],
+    on_shard: Callable[[ShardPlan], None] | None = None,
 ) -> None:
     """Run `write_shard` for each shard, in `workers` spawned processes or, with 0, in this one.
 
-    `on_clip` is called in this process and may raise to stop: shards in progress are then given up, finished ones
-    stay. Raises StoreError where a worker dies.
+    `on_clip` and `on_shard`, called after each clip and each shard, run in this process and may raise to stop: shards
+    in progress are then given up, finished ones stay. Raises StoreError where a worker dies.
     """
     if workers == 0:
         threads = cv2.getNumThreads()
@@ -39,6 +40,8 @@ def write_shards(
         try:
             for shard in pending:
                 write_shard(shard, root, out, settings, on_clip)
+                if on_shard is not None:
+                    on_shard(shard)
         finally:
             cv2.setNumThreads(threads)
         return
@@ -47,13 +50,16 @@ def write_shards(
     with ProcessPoolExecutor(
         min(workers, len(pending)), mp_context=context, initializer=_start_worker, initargs=(news, stop)
     ) as pool:
-        futures: set[Future[None]] = {pool.submit(_task, shard, root, out, settings) for shard in pending}
+        shard_of = {pool.submit(_task, shard, root, out, settings): shard for shard in pending}
+        futures: set[Future[None]] = set(shard_of)
         try:
             while futures:
                 done, futures = wait(futures, timeout=0.1, return_when=FIRST_COMPLETED)
+                _hear(news, on_clip)
                 for future in done:
                     future.result()
-                _hear(news, on_clip)
+                    if on_shard is not None:
+                        on_shard(shard_of[future])
             pool.shutdown(wait=True)  # a worker sends its last news as it ends
             _hear(news, on_clip)
         except BrokenProcessPool:
