@@ -10,6 +10,7 @@ from rich.text import Text
 
 from cli.console import console, show_table
 from dataengine.check import Check, check
+from dataengine.errors import printable
 from dataengine.forecast import shown_bytes
 from dataengine.layouts import layout_named, scan_with
 from dataengine.layouts.scan import ScanOptions
@@ -70,6 +71,6 @@ def _list(what: str, paths: Sequence[str]) -> None:
         return
     console.print(f"{len(paths):,} {what}:")
     for path in paths[:_SHOWN]:
-        console.print(f"  {path}", soft_wrap=True)
+        console.print(f"  {printable(path)}", soft_wrap=True)
     if len(paths) > _SHOWN:
         console.print(f"  and {len(paths) - _SHOWN:,} more (all of them: --json FILE)")

@@ -12,7 +12,7 @@ import cv2
 import simplejpeg
 
 from dataengine import nvdec
-from dataengine.errors import DfxError, MediaError
+from dataengine.errors import DfxError, MediaError, printable
 from dataengine.faces import Face, crop, detect_faces
 from dataengine.media import images, video_file
 from dataengine.place import Place
@@ -87,7 +87,7 @@ def extract(clip: Clip, root: Place, settings: ExtractSettings) -> tuple[list[Sa
             raise MediaError(f"no face found in {tally.found} frames" if tally.found else tally.loss(clip))
     except MediaError as error:
         # The file stands beside the reason already; without its name, equal reasons can be counted.
-        return [], tally.report("failed", str(error).removeprefix(f"{root / clip.first}: "), [])
+        return [], tally.report("failed", str(error).removeprefix(printable(f"{root / clip.first}: ")), [])
     reasons = [tally.loss(clip)]
     if len(samples) < tally.found:
         reasons.append(f"no face in {tally.found - len(samples)} of {tally.found} frames")
@@ -102,7 +102,7 @@ class _Tally:
     found: int = 0
     decode_s: float = 0.0
     unreadable: list[str] = field(default_factory=list)
-    """What is wrong with each image file that was left out."""
+    """What is wrong with each image file that was left out, as NAME: REASON, or REASON where the clip has one file."""
 
     def timed(self, frames: Iterator[T]) -> Iterator[T]:
         while True:
@@ -118,6 +118,8 @@ class _Tally:
         """Why fewer frames were found than asked for, "" where none is lost."""
         if self.found == self.asked:
             return ""
+        if self.unreadable and len(clip.paths) == 1:
+            return self.unreadable[0]
         why = self.unreadable[0] if self.unreadable else f"{clip.first} breaks off early"
         return f"{self.asked - self.found} of {self.asked} frames cannot be read: {why}"
 
@@ -153,14 +155,17 @@ def _pixels(clip: Clip, root: Place, settings: ExtractSettings, tally: _Tally) -
             yield from tally.timed(decode(path, indices, num_frames=num_frames))
         except MediaError as error:
             # A copy's name tells nobody anything.
-            raise MediaError(str(error).replace(str(path), str(root / clip.first))) from None
+            raise MediaError(str(error).replace(printable(str(path)), str(root / clip.first))) from None
 
 
 def _images(clip: Clip, root: Place, tally: _Tally) -> Iterator[tuple[int, ImageFile]]:
     tally.asked = len(clip.paths)
     for frame, image in images(root, clip):
         if isinstance(image, MediaError):
-            tally.unreadable.append(str(image))
+            # A store moves, so that the root's name means nothing in it; and equal reasons can be counted.
+            name = f"{clip.archive}/{clip.paths[frame]}" if clip.archive else clip.paths[frame]
+            reason = str(image).removeprefix(printable(f"{root / name}: "))
+            tally.unreadable.append(reason if len(clip.paths) == 1 else f"{printable(name)}: {reason}")
         else:
             yield frame, image
 

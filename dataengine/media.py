@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, Self, cast
 
 from dataengine.errors import DfxError, MediaError
 from dataengine.place import Place, is_remote
@@ -19,6 +19,16 @@ from dataengine.video import ImageFile, checked_image, read_image
 
 MAX_MEMBER_BYTES = 256 << 20
 """Of one image in an archive; a header may claim any size."""
+
+_NAME_BYTES = 1 << 20
+_NAMING = (
+    tarfile.XHDTYPE,
+    tarfile.XGLTYPE,
+    tarfile.SOLARIS_XHDTYPE,
+    tarfile.GNUTYPE_LONGNAME,
+    tarfile.GNUTYPE_LONGLINK,
+)
+"""Headers whose content names the member that follows."""
 
 
 @contextmanager
@@ -94,16 +104,19 @@ def members(root: Place, archive: str, wanted: frozenset[str] | None = None) -> 
     """
     name = str(root / archive)
     try:
-        with _opened(root, archive) as stream, tarfile.open(fileobj=stream, mode="r|") as tar:
+        with (
+            _opened(root, archive) as stream,
+            tarfile.open(fileobj=stream, mode="r|", tarinfo=_Member, encoding="utf-8") as tar,
+        ):
             for member in tar:
                 path = member.name.removeprefix("./")
                 if not member.isreg() or path.startswith("/") or ".." in path.split("/"):
                     continue
+                if member.size > MAX_MEMBER_BYTES:
+                    raise MediaError(f"{name}: {path} claims {member.size:,} bytes; replace the archive")
                 if wanted is None:
                     yield path, b""
                 elif path in wanted:
-                    if member.size > MAX_MEMBER_BYTES:
-                        raise MediaError(f"{name}: {path} claims {member.size:,} bytes; replace the archive")
                     held = tar.extractfile(member)
                     yield path, held.read() if held else b""
     except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile) as error:
@@ -114,6 +127,25 @@ def members(root: Place, archive: str, wanted: frozenset[str] | None = None) -> 
         raise
     except OSError as error:
         raise MediaError(f"{name}: {error.strerror or error}; check the file and its permissions") from None
+
+
+class _Member(tarfile.TarInfo):
+    """A member as strangers may have written it: `TarFile` would take a damaged header in the middle for the archive's
+    end, and read a name of any length into memory."""
+
+    @classmethod
+    def fromtarfile(cls, tar: tarfile.TarFile) -> Self:
+        try:
+            return super().fromtarfile(tar)
+        except tarfile.EOFHeaderError:  # type: ignore[attr-defined]
+            raise
+        except tarfile.HeaderError as error:
+            raise tarfile.ReadError(str(error)) from None
+
+    def _proc_member(self, tar: tarfile.TarFile) -> tarfile.TarInfo:
+        if self.type in _NAMING and self.size > _NAME_BYTES:
+            raise tarfile.ReadError(f"a name of {self.size:,} bytes")
+        return super()._proc_member(tar)  # type: ignore[misc, no-any-return]
 
 
 @contextmanager
