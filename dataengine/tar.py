@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import tarfile
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
-
-import webdataset
 
 from dataengine.whole import renamed_when_whole, write_whole
 
@@ -45,27 +43,26 @@ def write_tar(path: Path, samples: Iterable[TarSample]) -> list[int]:
     `samples` are taken one at a time. The same samples give the same bytes.
     """
     written: list[list[Member]] = []
-    with renamed_when_whole(path) as stream:
-        # Fixed owner, mode and an integer mtime: the same plan gives the same bytes. (A float mtime would add a
-        # header to every member.) GNU format, since the default refuses long names.
-        writer = webdataset.TarWriter(
-            stream, user="dfx", group="dfx", mode=0o644, mtime=0, encoder=False, format="GNU_FORMAT"
-        )
-        try:
-            for sample in samples:
-                members = []
-                for ext, data in ((sample.ext, sample.image), ("json", sample.record)):
-                    writer.write({"__key__": sample.key, ext: data})
-                    offset = writer.tarstream.offset - -(-len(data) // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE
-                    members.append(Member(f"{sample.key}.{ext}", offset, len(data)))
-                written.append(members)
-        except BaseException:
-            with suppress(OSError):
-                writer.close()  # else the garbage collector tries it later, and complains on the terminal
-            raise
-        writer.close()
+    # tarfile rather than webdataset's writer, which imports torch: 490 MB and two seconds for each worker.
+    with renamed_when_whole(path) as stream, tarfile.open(fileobj=stream, mode="w", format=tarfile.GNU_FORMAT) as tar:
+        for sample in samples:
+            members = []
+            for ext, data in ((sample.ext, sample.image), ("json", sample.record)):
+                name = f"{sample.key}.{ext}"
+                tar.addfile(_header(name, len(data)), io.BytesIO(data))
+                offset = tar.offset - -(-len(data) // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE
+                members.append(Member(name, offset, len(data)))
+            tar.members.clear()  # type: ignore[attr-defined]  # of many, none is asked for again
+            written.append(members)
     write_whole(index_path(path), dali_index(written))
     return [members[0].offset for members in written]
+
+
+def _header(name: str, size: int) -> tarfile.TarInfo:
+    """Fixed owner, mode and time: the same samples give the same bytes."""
+    member = tarfile.TarInfo(name)
+    member.size, member.mode, member.mtime, member.uname, member.gname = size, 0o644, 0, "dfx", "dfx"
+    return member
 
 
 def dali_index(samples: Sequence[Sequence[Member]]) -> bytes:
