@@ -27,6 +27,7 @@ from cli.demo import MINIATURES, Scale
 from dataengine.backends.slices import usable_cpus
 from dataengine.convert import convert
 from dataengine.errors import DfxError
+from dataengine.executors import executor_of
 from dataengine.extract import ExtractSettings
 from dataengine.layouts.scan import ScanOptions
 from dataengine.plan import ConvertSettings
@@ -121,7 +122,14 @@ def make_stores(folder: Path, scale: Scale, workers: int) -> tuple[Path, Path]:
         videos = folder / "videos" / mini.store
         generate(mini.layout, videos, clips=scale.clips, frames=scale.frames, seed=mini.seed, workers=workers)
         options = ScanOptions(name=mini.store if mini.layout == "folder" else "")
-        convert(mini.layout, videos, folder / "stores" / mini.store, settings, options, workers=workers)
+        convert(
+            mini.layout,
+            videos,
+            folder / "stores" / mini.store,
+            settings,
+            options,
+            executor=executor_of(workers=workers),
+        )
     return folder / "stores" / OWN.store, folder / "stores" / OTHER.store
 
 

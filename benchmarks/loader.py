@@ -44,7 +44,7 @@ def make_rows(root: Path, num_images: int) -> Rows:
         image = np.clip(field + noise, 0, 255).astype(np.uint8)
         path.write_bytes(simplejpeg.encode_jpeg(image, 95, "RGB", "444"))
     settings = ConvertSettings(extract=ExtractSettings(faces="none"))
-    convert("folder", root / "tree", root / "store", settings, ScanOptions(), workers=0)
+    convert("folder", root / "tree", root / "store", settings, ScanOptions())
     return select([str(root / "store")])
 
 

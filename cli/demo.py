@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -104,6 +103,7 @@ def _sample(out: Path, scale: Scale) -> None:
 
 def _shard(out: Path, scale: Scale) -> None:
     from dataengine.convert import convert
+    from dataengine.executors import executor_of
     from dataengine.extract import ExtractSettings
     from dataengine.layouts.scan import ScanOptions
     from dataengine.plan import ConvertSettings
@@ -122,7 +122,7 @@ def _shard(out: Path, scale: Scale) -> None:
                 out / "shards" / mini.store,
                 settings,
                 ScanOptions(name=mini.store if mini.layout == "folder" else ""),
-                workers=os.cpu_count() or 1,
+                executor=executor_of(),
                 on_clip=on_clip,
             )
         clips = made.store.clips().to_pylist()

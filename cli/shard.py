@@ -14,10 +14,10 @@ import typer
 from rich.text import Text
 
 from cli.console import JsonOption, console, show_notes, write_json
+from dataengine.errors import DfxError
 
 if TYPE_CHECKING:
     from dataengine.convert import Converted, Start
-    from dataengine.place import Place
     from dataengine.plan import ConvertSettings
 
 
@@ -26,7 +26,7 @@ def shard(
     root: Annotated[
         str | None, typer.Option(help="The dataset's folder or URL. [default: data/LAYOUT]", show_default=False)
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="The store's folder. [default: shards/LAYOUT]")] = None,
+    out: Annotated[str | None, typer.Option(help="The store's folder, here or a URL. [default: shards/LAYOUT]")] = None,
     quality: Annotated[
         str,
         typer.Option(
@@ -55,7 +55,19 @@ def shard(
     jpeg_quality: Annotated[int, typer.Option(help="High, since forensic traces are the signal.")] = 95,
     shard_samples: Annotated[int, typer.Option(help="About so many images a tar.")] = 2048,
     seed: Annotated[int, typer.Option(help="Of derived splits and of the order in the shards.")] = 0,
-    workers: Annotated[int | None, typer.Option(help="Processes; 0: in this one. [default: all cores]", min=0)] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            help="Processes; 0: in this one. With --address: shards in hand at once. [default: all cores]", min=0
+        ),
+    ] = None,
+    address: Annotated[
+        str | None,
+        typer.Option(
+            help="A running Ray cluster (HOST:PORT, or auto) instead of this machine. All its machines must see the "
+            "dataset and the store under the same paths or URLs, and have dfx installed (docs/conversion.md)."
+        ),
+    ] = None,
     max_failures: Annotated[
         int | None, typer.Option(help="Stop after so many unreadable clips. [default: a tenth, at least 20]")
     ] = None,
@@ -80,6 +92,7 @@ def shard(
     from cli.conversion_progress import ConversionProgress
     from dataengine import nvdec
     from dataengine.convert import convert
+    from dataengine.executors import executor_of
     from dataengine.extract import ExtractSettings
     from dataengine.layouts import layout_named
     from dataengine.layouts.scan import ScanOptions
@@ -106,15 +119,17 @@ def shard(
         write_json(json_file, check_tree(layout, root, options, seed))
         return
     if decoder == "nvdec":
+        if address is not None:
+            raise DfxError("--decoder nvdec takes this machine's GPU, a cluster's tasks have none; leave --address out")
         nvdec.refuse_without_device()
-    out = out or Path("shards") / layout
+    out = out or f"shards/{layout}"
     num_workers = os.cpu_count() or 1 if workers is None else workers
     start = time.perf_counter()
     with ConversionProgress(f"Converting {layout}", quiet=quiet, log=log) as shown:
 
         def on_start(begun: Start) -> None:
-            foreseen = _foresee(begun, out, settings, num_workers, force=force, say=shown.say)
-            shown.on_start(begun, layout=layout, out=str(out), foreseen_bytes=foreseen)
+            foreseen = _foresee(begun, settings, num_workers, force=force, say=shown.say)
+            shown.on_start(begun, layout=layout, out=str(begun.out), foreseen_bytes=foreseen)
 
         converted = convert(
             layout,
@@ -122,7 +137,7 @@ def shard(
             out,
             settings,
             options,
-            workers=num_workers,
+            executor=executor_of(workers=workers, address=address),
             max_failures=max_failures,
             on_start=on_start,
             on_clip=shown.on_clip,
@@ -136,7 +151,7 @@ def shard(
 
 
 def _foresee(
-    begun: Start, out: Place, settings: ConvertSettings, workers: int, *, force: bool, say: Callable[[str], None]
+    begun: Start, settings: ConvertSettings, workers: int, *, force: bool, say: Callable[[str], None]
 ) -> int | None:
     """Say what the conversion will take of the disk. Raises StoreError where it cannot fit, unless forced to go on."""
     from dataengine.forecast import forecast, free_bytes, refuse_where_it_cannot_fit, shown_bytes
@@ -148,8 +163,8 @@ def _foresee(
     if found is None:
         say("how much disk it will take is unknown: none of the clips looked at can be read")
         return None
-    remote = is_remote(out)
-    here = Path(tempfile.gettempdir()) if remote else Path(str(out))
+    remote = is_remote(begun.out)
+    here = Path(tempfile.gettempdir()) if remote else Path(str(begun.out))
     needed, free = found.disk_bytes(workers=workers, remote=remote), free_bytes(here)
     at_a_time = f", {shown_bytes(needed)} of them here at a time" if remote else ""
     say(f"about {shown_bytes(found.bytes)} for {found.images:,} images{at_a_time}; {shown_bytes(free)} free on {here}")

@@ -10,38 +10,26 @@ import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-from filelock import FileLock, Timeout
-
-from dataengine import layouts, splits
+from dataengine import layouts, place, splits
 from dataengine.errors import StoreError
+from dataengine.executors import HERE, Executor, OnShard
 from dataengine.layouts.scan import ScanOptions
-from dataengine.leaks import format_leaks
+from dataengine.lease import alone
+from dataengine.merge import listed, merge, shard_clips, tables_of
 from dataengine.methods import named_by_user
-from dataengine.place import Place, place_of, sizes
+from dataengine.place import Place, place_of
 from dataengine.plan import ConvertSettings, Plan, ShardPlan, make_plan, settings_json
-from dataengine.records import CLIPS_SCHEMA, FORMAT, INDEX_SCHEMA, SHARDS_SCHEMA, Clip, ClipReport
-from dataengine.shard import finished
-from dataengine.store import (
-    CLIPS_FILE,
-    DATASET_FILE,
-    INDEX_FILE,
-    SHARDS_FILE,
-    Store,
-    file_sha256,
-    fingerprint,
-    open_store,
-    shards_digest,
-)
-from dataengine.tar import index_path
-from dataengine.version import VERSION
-from dataengine.whole import PARTS, disk_full_is_clear, write_table, write_whole
-from dataengine.workers import write_shards
+from dataengine.publish import clear_workplaces, publish, workplace
+from dataengine.records import Clip, ClipReport
+from dataengine.shard import Job, finished, stands
+from dataengine.store import DATASET_FILE, Store, open_store
+from dataengine.whole import PARTS, disk_full_is_clear, write_whole
+
+_PLAN = f"{PARTS}/plan.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,74 +57,108 @@ class Start:
     """What `on_start` hears: the plan, and which of its shards have no tar yet."""
 
     root: Place
+    out: Place
     plan: Plan
     pending: tuple[ShardPlan, ...]
 
 
 OnClip = Callable[[ClipDone], None]
 OnStart = Callable[[Start], None]
-OnShard = Callable[[ShardPlan], None]
 
 
 def convert(
     layout: str,
-    root: str | Place,
-    out: Path,
+    root: str | Path | Place,
+    out: str | Path | Place,
     settings: ConvertSettings,
     options: ScanOptions,
     *,
-    workers: int,
+    executor: Executor = HERE,
     max_failures: int | None = None,
     on_start: OnStart | None = None,
     on_clip: OnClip | None = None,
     on_shard: OnShard | None = None,
 ) -> Converted:
-    """Convert the dataset at `root`, read as `layout`, into the store folder `out`.
+    """Convert the dataset at `root`, read as `layout`, into the store folder `out`; either may be a URL.
 
-    The store's tars and index.parquet are the same bytes for any number of workers (0: in this process) and any
-    number of interruptions. A clip that cannot be read is recorded as failed and the rest goes on, until
-    `max_failures` clips have failed (None: a tenth of them, at least 20).
+    The store's tars and index.parquet are the same bytes whatever the executor and however often it is interrupted. A
+    clip that cannot be read is recorded as failed and the rest goes on, until `max_failures` clips have failed (None:
+    a tenth of them, at least 20).
 
     `on_start` is called before anything is written, `on_clip` after each clip, `on_shard` after each shard that is
     written; each may raise to stop.
 
     Raises LayoutError for a tree that is not the layout's; StoreError where `out` holds something else, another
-    run is writing it, the disk is full, too many clips failed, or none could be read.
+    run is writing it, the disk is full, `out` cannot be written, processes die of a clip, too many clips failed, or
+    none could be read.
     """
-    if re.match(r"[A-Za-z][\w+.-]+:/", str(out)):
-        url = re.sub(":/+", "://", str(out), count=1)  # as a path it has lost a slash
-        raise StoreError(f"{url} is a URL; convert into a folder of this machine and upload it whole")
-    root = place_of(root) if isinstance(root, str) else root
+    root, out = _placed(root), _placed(out)
     scan = layouts.scan(layout, root, options)
     clips = splits.derive(scan.clips, settings.seed)
     plan = make_plan(clips, settings)
     if on_start is not None:
-        there = sizes(out) if out.is_dir() else {}
+        there = place.sizes(out) if out.is_dir() else {}
         missing = () if DATASET_FILE in there else tuple(shard for shard in plan.shards if shard.shard not in there)
-        on_start(Start(root, plan, missing))
-    with _locked(out):
+        on_start(Start(root, out, plan, missing))
+    with _held(out) as check:
         about = {"layout": layout, "settings": settings_json(settings), "clips": len(clips), "plan": plan.digest}
-        is_finished = _recognise(out, about)
-        if is_finished:
-            _check_sources(plan, root, out)
-            pending = [shard for shard in plan.shards if not _stands(shard.shard, out)]
+        store = _recognise(out, about)
+        sizes = place.sizes(out) if out.is_dir() else {}
+        if store is not None:
+            _check_sources(plan, root, store)
+            recorded = {row["shard"]: row for row in store.shards().to_pylist()}  # none where all of its clips failed
+            pending = [
+                shard
+                for shard in plan.shards
+                if shard.shard in recorded and not stands(shard.shard, recorded[shard.shard]["bytes"], sizes)
+            ]
         else:
-            pending = [shard for shard in plan.shards if not _can_be_kept(shard, out)]
-        watch = _Watch(plan.num_clips, max_failures, on_clip)
+            can_be_kept = listed(out, plan.shards, lambda shard: _can_be_kept(shard, out, sizes))
+            pending = [shard for shard, kept in zip(plan.shards, can_be_kept, strict=True) if not kept]
+        watch = _Watch(plan.num_clips, max_failures, on_clip, check)
         if pending:
-            write_shards(pending, root.resolve(), out, settings, workers, watch, on_shard)
-        if is_finished:
-            _same_bytes_again(pending, out)
+            executor.run(pending, Job(root.resolve(), out.resolve(), settings), watch, on_shard)
+        if store is not None:
+            _same_bytes_again(pending, store)
         else:
             found = {"notes": list(scan.notes), "missing": list(scan.missing), "unexpected": list(scan.unexpected)}
-            _merge(plan, out, {**about, "split_origin": scan.split_origin, **found, **_about_clips(clips)})
-    return Converted(open_store(out), len(pending), len(plan.shards) - len(pending))
+            merge(plan, out, {**about, "split_origin": scan.split_origin, **found, **_about_clips(clips)})
+    return Converted(open_store(str(out)), len(pending), len(plan.shards) - len(pending))
+
+
+def _placed(text: str | Path | Place) -> Place:
+    if isinstance(text, Path) and re.match(r"[A-Za-z][\w+.-]+:/", str(text)):
+        raise StoreError(f"{text} is a URL that has lost a slash as a Path; give it as text")
+    return place_of(text) if isinstance(text, str | Path) else text
 
 
 @contextmanager
-def _locked(out: Path) -> Iterator[None]:
-    if out.is_dir() and any(out.iterdir()) and not ((out / DATASET_FILE).exists() or (out / PARTS).is_dir()):
+def _held(out: Place) -> Iterator[Callable[[], None]]:
+    """Hold the store alone, and tidy up behind it; yields what checks that it is still held."""
+    if out.is_dir() and not ((out / DATASET_FILE).exists() or (out / PARTS).is_dir()) and _holds_files(out):
         raise StoreError(f"{out} is not empty and holds no store; choose another --out, or empty it")
+    if isinstance(out, Path):
+        _make(out)
+    try:
+        with alone(out) as check:
+            clear_workplaces(out)
+            try:
+                yield check
+            finally:
+                clear_workplaces(out)
+    finally:
+        if (out / DATASET_FILE).exists():
+            if isinstance(out, Path):
+                shutil.rmtree(out / PARTS, ignore_errors=True)
+            else:
+                (out / PARTS).delete_folder()
+
+
+def _holds_files(out: Place) -> bool:
+    return any(out.iterdir()) if isinstance(out, Path) else True  # what a server calls a folder holds something
+
+
+def _make(out: Path) -> None:
     with disk_full_is_clear(out):
         try:
             (out / PARTS).mkdir(parents=True, exist_ok=True)
@@ -144,51 +166,39 @@ def _locked(out: Path) -> Iterator[None]:
             raise StoreError(f"{out} is a file; choose another --out") from None
         except FileNotFoundError as error:
             raise StoreError(f"{out} cannot be made ({error.strerror}); choose another --out") from None
-    lock = FileLock(out / PARTS / "lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise StoreError(f"another run is writing {out}; wait for it, or choose another --out") from None
-    try:
-        yield
-    finally:
-        lock.release()
-        if (out / DATASET_FILE).exists():
-            shutil.rmtree(out / PARTS, ignore_errors=True)
 
 
-def _recognise(out: Path, about: dict[str, Any]) -> bool:
-    """Whether `out` holds this very store, finished; an unfinished one, or none, is prepared to be written."""
-    planned = out / PARTS / "plan.json"
-    for path in (out / DATASET_FILE, planned):
+def _recognise(out: Place, about: dict[str, Any]) -> Store | None:
+    """This very store where `out` holds it, finished; an unfinished one, or none, is prepared to be written."""
+    for name in (DATASET_FILE, _PLAN):
         try:
-            there = json.loads(path.read_text())
+            there = json.loads((out / name).read_bytes())
         except FileNotFoundError:
             continue
         except (json.JSONDecodeError, UnicodeDecodeError):
-            raise StoreError(f"{path} is damaged; choose another --out, or delete {out}") from None
+            raise StoreError(f"{out / name} is damaged; choose another --out, or delete {out}") from None
         if not isinstance(there, dict):
-            raise StoreError(f"{path} is damaged; choose another --out, or delete {out}")
+            raise StoreError(f"{out / name} is damaged; choose another --out, or delete {out}")
         if there.get("plan") != about["plan"]:
             raise StoreError(
                 f"{out} holds another store ({_difference(there, about)}); choose another --out, or delete it"
             )
-        if path != planned and there.get("tables") == _tables(out):
-            return True
+        if name == DATASET_FILE and _tables_stand(out, there):
+            return Store(out, there)
     (out / DATASET_FILE).unlink(missing_ok=True)  # without its tables, a store is made again
-    for stale in (out / PARTS).glob("tmp-*"):
-        stale.unlink(missing_ok=True)
-    with disk_full_is_clear(out):
-        write_whole(planned, json.dumps(about).encode())
-    return False
+    with workplace(out) as folder, disk_full_is_clear(folder):
+        write_whole(folder / _PLAN, json.dumps(about).encode())
+        publish(folder, out, [_PLAN])
+    return None
 
 
-def _tables(out: Path) -> dict[str, dict[str, Any]] | None:
-    """Bytes and sha256 of the tables, by name; None where one is missing."""
-    tables = [out / name for name in (INDEX_FILE, CLIPS_FILE, SHARDS_FILE)]
-    if not all(table.is_file() for table in tables):
-        return None
-    return {table.name: {"bytes": table.stat().st_size, "sha256": file_sha256(table)} for table in tables}
+def _tables_stand(out: Place, meta: dict[str, Any]) -> bool:
+    """Whether the tables are those that dataset.json records: here to the byte, behind a URL in their length."""
+    tables = meta.get("tables")
+    if isinstance(out, Path):
+        return bool(tables == tables_of(out))
+    sizes = out.sizes()
+    return isinstance(tables, dict) and all(sizes.get(name) == table["bytes"] for name, table in tables.items())
 
 
 def _difference(there: dict[str, Any], here: dict[str, Any]) -> str:
@@ -207,76 +217,44 @@ def _flat(settings: dict[str, Any]) -> dict[str, Any]:
     return {**settings, **settings.get("extract", {}), "extract": None}
 
 
-def _can_be_kept(shard: ShardPlan, out: Path) -> bool:
+def _can_be_kept(shard: ShardPlan, out: Place, sizes: dict[str, int]) -> bool:
     """Whether a shard stands that this run would write again: a clip that failed, or has changed, is tried anew."""
-    if finished(shard.shard, out) is None:
+    if finished(shard.shard, out, sizes) is None:
         return False
-    clips = {row["clip"]: row for row in pq.read_table(out / PARTS / f"{shard.shard}.clips.parquet").to_pylist()}
+    try:
+        clips = {row["clip"]: row for row in shard_clips(shard.shard, out).to_pylist()}
+    except FileNotFoundError:
+        return False
     return all(
         clips[clip.clip]["status"] == "ok" and clips[clip.clip]["source_bytes"] == clip.source_bytes
         for clip in shard.clips
     )
 
 
-def _check_sources(plan: Plan, root: Place, out: Path) -> None:
-    rows = pq.read_table(out / CLIPS_FILE, columns=["clip", "source_bytes"]).to_pylist()
-    recorded = {row["clip"]: row["source_bytes"] for row in rows}
+def _check_sources(plan: Plan, root: Place, store: Store) -> None:
+    clips = store.clips()
+    recorded = dict(zip(clips["clip"].to_pylist(), clips["source_bytes"].to_pylist(), strict=True))
     for clip in (clip for shard in plan.shards for clip in shard.clips):
         now = clip.source_bytes
         if recorded[clip.clip] != now:
             raise StoreError(
-                f"{root / clip.first} has changed since {out} was made of it ({now:,} bytes, then "
+                f"{root / clip.first} has changed since {store.root} was made of it ({now:,} bytes, then "
                 f"{recorded[clip.clip]:,}); choose another --out, or delete the store and convert again"
             )
 
 
-def _stands(shard: str, out: Path) -> bool:
-    recorded = {row["shard"]: row["bytes"] for row in pq.read_table(out / SHARDS_FILE).to_pylist()}
-    if shard not in recorded:
-        return True  # all of its clips failed
-    tar = out / shard
-    return tar.exists() and tar.stat().st_size == recorded[shard] and index_path(tar).exists()
-
-
-def _same_bytes_again(written: list[ShardPlan], out: Path) -> None:
-    recorded = {row["shard"]: row["sha256"] for row in pq.read_table(out / SHARDS_FILE).to_pylist()}
+def _same_bytes_again(written: list[ShardPlan], store: Store) -> None:
+    out = store.root
+    recorded = {row["shard"]: row["sha256"] for row in store.shards().to_pylist()}
+    sizes = place.sizes(out)
     for plan in written:
-        if file_sha256(out / plan.shard) != recorded[plan.shard]:
-            (out / plan.shard).unlink()
+        record = finished(plan.shard, out, sizes)
+        if record is None or record.sha256 != recorded[plan.shard]:
+            (out / plan.shard).unlink(missing_ok=True)
             raise StoreError(
                 f"{plan.shard} could not be written anew as it was: the source clips or the decoder have changed; "
                 f"delete {out} and convert the dataset again"
             )
-
-
-def _merge(plan: Plan, out: Path, about: dict[str, Any]) -> None:
-    records = [record for record in (finished(shard.shard, out) for shard in plan.shards) if record]
-    index = _gather(plan, out, "index", INDEX_SCHEMA).sort_by([("shard", "ascending"), ("offset", "ascending")])
-    clips = _gather(plan, out, "clips", CLIPS_SCHEMA).sort_by("clip")
-    if index.num_rows == 0:
-        reasons = sorted({f"{row['path']}: {row['reason']}" for row in clips.to_pylist()})
-        raise StoreError(f"none of {clips.num_rows} clips could be read; nothing is stored (first: {reasons[0]})")
-    kept = sorted((record for record in records if record.samples), key=lambda record: record.shard)
-    shards = pa.Table.from_pylist([asdict(record) for record in kept], schema=SHARDS_SCHEMA)
-    with disk_full_is_clear(out):
-        write_table(out / INDEX_FILE, index)
-        write_table(out / CLIPS_FILE, clips)
-        write_table(out / SHARDS_FILE, shards)
-        meta = {
-            "format": FORMAT,
-            "dfx": VERSION,
-            **about,
-            "leaks": format_leaks(index),
-            "fingerprint": fingerprint(index),
-            "shards_digest": shards_digest(shards),
-            "tables": _tables(out),
-        }
-        write_whole(out / DATASET_FILE, (json.dumps(meta, indent=2) + "\n").encode())
-
-
-def _gather(plan: Plan, out: Path, kind: str, schema: pa.Schema) -> pa.Table:
-    parts = [pq.read_table(out / PARTS / f"{shard.shard}.{kind}.parquet") for shard in plan.shards]
-    return pa.concat_tables([schema.empty_table(), *parts])
 
 
 def _about_clips(clips: list[Clip]) -> dict[str, Any]:
@@ -292,13 +270,15 @@ def _about_clips(clips: list[Clip]) -> dict[str, Any]:
 class _Watch:
     """Counts the clips as they are done, and says when to stop."""
 
-    def __init__(self, total: int, max_failures: int | None, on_clip: OnClip | None) -> None:
+    def __init__(self, total: int, max_failures: int | None, on_clip: OnClip | None, check: Callable[[], None]) -> None:
         self._total = total
         self._limit = max(20, total // 10) if max_failures is None else max_failures
         self._on_clip = on_clip
+        self._check = check
         self._failures: list[str] = []
 
     def __call__(self, clip: Clip, report: ClipReport) -> None:
+        self._check()
         if self._on_clip:
             self._on_clip(ClipDone(clip, report, self._total))
         if report.status == "failed":

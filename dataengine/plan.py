@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from dataengine.errors import DfxError
@@ -82,14 +82,21 @@ def _expected_samples(clip: Clip, settings: ExtractSettings) -> int:
 
 
 def _digest(shards: Sequence[ShardPlan], settings: ConvertSettings) -> str:
-    planned = [[shard.shard, [_planned(clip) for clip in shard.clips]] for shard in shards]
-    text = json.dumps([FORMAT, settings_json(settings), planned], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()
+    """sha256 of [FORMAT, settings, shards] as JSON, a shard at a time: millions of clips make gigabytes of text."""
+    digest = hashlib.sha256(f"[{FORMAT}, {json.dumps(settings_json(settings), sort_keys=True)}, [".encode())
+    for number, shard in enumerate(shards):
+        text = json.dumps([shard.shard, [_planned(clip) for clip in shard.clips]], sort_keys=True)
+        digest.update((", " * bool(number) + text).encode())
+    digest.update(b"]]")
+    return digest.hexdigest()
 
 
 def _planned(clip: Clip) -> dict[str, Any]:
     """What of a clip decides the store: a changed file is found by its size (`Clip.source_bytes`) and said."""
-    return {name: value for name, value in asdict(clip).items() if name != "source_bytes"}
+    return {name: getattr(clip, name) for name in _PLANNED}
+
+
+_PLANNED = tuple(each.name for each in fields(Clip) if each.name != "source_bytes")
 
 
 def settings_json(settings: ConvertSettings) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Files behind a URL (S3, GCS, HDFS), read with patience: what fails for a moment is tried again."""
+"""Files behind a URL (S3, GCS, HDFS), read and written with patience: what fails for a moment is tried again."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ import random
 import re
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any, Self, TypeVar
+from io import BytesIO
+from typing import IO, Any, Literal, Self, TypeVar
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
 import pyarrow as pa
@@ -32,7 +34,7 @@ _DENIED = re.compile(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patience:
-    """How long a remote read is tried before it is given up."""
+    """How long a remote read or write is tried before it is given up."""
 
     tries: int = 7
     """Without a byte between them; half a minute in all, which outlasts throttling and a server's restart."""
@@ -41,7 +43,7 @@ class Patience:
     readers that were cut off together do not come back together."""
     most_wait_s: float = 20.0
     stall_s: float = 10.0
-    """A connection to S3 that brings no byte for so long is given up."""
+    """A connection to S3 that moves no byte for so long is given up."""
     connect_s: float = 5.0
 
 
@@ -159,6 +161,49 @@ class RemotePath:
             except (OSError, pa.ArrowInvalid) as error:
                 tries.failed(error)
 
+    def modified(self) -> dict[str, int]:
+        """When each file in the folder was last written, by name: nanoseconds of the server's clock."""
+        listed = _patiently(self, lambda files, path: files.get_file_info(fs.FileSelector(path, allow_not_found=True)))
+        return {info.base_name: info.mtime_ns for info in listed if info.type == fs.FileType.File}
+
+    def write(self, source: IO[bytes]) -> None:
+        """Write all of `source`, which can be sought, over whatever lies there, and see that it arrived in full length.
+
+        An attempt that breaks off may leave a part under the final name: that a file is whole must be recorded
+        elsewhere, afterwards. Raises StoreError where it is denied, or cannot be done for as long as patience lasts.
+        """
+
+        def attempt(files: fs.FileSystem, path: str) -> None:
+            source.seek(0)
+            with files.open_output_stream(path) as stream:
+                while data := source.read(_CHUNK_BYTES):
+                    stream.write(data)
+            size = files.get_file_info(path).size
+            if size != source.tell():
+                raise OSError(f"{size or 0:,} of {source.tell():,} bytes arrived")
+
+        try:
+            _patiently(self, attempt, writing=True)
+        except FileNotFoundError:
+            raise StoreError(f"{self} cannot be written: there is no such bucket; make it first") from None
+
+    def write_bytes(self, data: bytes) -> None:
+        """Write a small file. Raises like `write`."""
+        self.write(BytesIO(data))
+
+    def unlink(self, *, missing_ok: bool = False) -> None:
+        """Delete the file. Raises FileNotFoundError unless `missing_ok`; StoreError like `write`."""
+        try:
+            _patiently(self, lambda files, path: files.delete_file(path), writing=True)
+        except FileNotFoundError:
+            if not missing_ok:
+                raise
+
+    def delete_folder(self) -> None:
+        """Delete all that lies below it; nothing there is no error. Raises StoreError like `write`."""
+        with suppress(FileNotFoundError):
+            _patiently(self, lambda files, path: files.delete_dir(path), writing=True)
+
     def _located(self) -> tuple[fs.FileSystem, str]:
         split = urlsplit(self.base, allow_fragments=False)
         files, root = _file_system(split.scheme.lower(), split.netloc, self.query, PATIENCE)
@@ -187,12 +232,18 @@ def _file_system(scheme: str, authority: str, query: str, patience: Patience) ->
     if not (region or "endpoint_override" in options or {"AWS_REGION", "AWS_DEFAULT_REGION"} & os.environ.keys()):
         region = fs.resolve_s3_region(authority)
     once = fs.AwsStandardS3RetryStrategy(max_attempts=1)  # the tries are ours: for all file systems, with one account
-    limits: dict[str, Any] = {"request_timeout": patience.stall_s, "connect_timeout": patience.connect_s}
+    # Parts that are sent in the background would gather in memory where the network is slower than the encoder.
+    limits: dict[str, Any] = {
+        "request_timeout": patience.stall_s,
+        "connect_timeout": patience.connect_s,
+        "background_writes": False,
+        "allow_delayed_open": True,  # small files are one request, and whole or not there
+    }
     return fs.S3FileSystem(region=region, retry_strategy=once, **options, **limits), authority
 
 
-def _patiently(path: RemotePath, attempt: Callable[[fs.FileSystem, str], Result]) -> Result:
-    tries = _Tries(path, None)
+def _patiently(path: RemotePath, attempt: Callable[[fs.FileSystem, str], Result], *, writing: bool = False) -> Result:
+    tries = _Tries(path, None, "written" if writing else "read")
     while True:
         try:
             return attempt(*path._located())
@@ -203,8 +254,11 @@ def _patiently(path: RemotePath, attempt: Callable[[fs.FileSystem, str], Result]
 class _Tries:
     """Counts the failures without a byte between them, and waits after each."""
 
-    def __init__(self, path: RemotePath, stop: threading.Event | None) -> None:
+    def __init__(
+        self, path: RemotePath, stop: threading.Event | None, what: Literal["read", "written"] = "read"
+    ) -> None:
         self._path = path
+        self._what = what
         self._stop = stop or threading.Event()
         self._failures = 0
 
@@ -222,13 +276,13 @@ class _Tries:
             raise FileNotFoundError(str(self._path)) from None
         if isinstance(error, PermissionError) or _DENIED.search(whole):
             raise StoreError(
-                f"{self._path} may not be read ({reason}); check the URL and the credentials in the environment"
+                f"{self._path} may not be {self._what} ({reason}); check the URL and the credentials in the environment"
             ) from None
         self._failures += 1
         if self._failures >= PATIENCE.tries:
             raise StoreError(
-                f"{self._path} cannot be read, tried {self._failures} times ({reason}); check the network and the "
-                "server, and run the same command again"
+                f"{self._path} cannot be {self._what}, tried {self._failures} times ({reason}); check the network and "
+                "the server, and run the same command again"
             ) from None
         wait = min(PATIENCE.most_wait_s, PATIENCE.first_wait_s * 2 ** (self._failures - 1))
         if self._stop.wait(wait * random.uniform(0.5, 1.0)):

@@ -1,14 +1,15 @@
 """The task that writes one shard: idempotent, and whole or not at all.
 
 It writes the tar and DALI's index to temporary names, syncs and renames them, and leaves records in `.parts/`; the one
-written last, `{shard}.done.json`, says that the shard is finished.
+written last, `{shard}.done.json`, says that the shard is finished. For a store behind a URL all of this happens in a
+folder of this machine, and the files are then uploaded in the same order.
 """
 
 from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import IO, Any
@@ -20,6 +21,7 @@ from dataengine.extract import extract
 from dataengine.order import counter_hash, text_hash
 from dataengine.place import Place
 from dataengine.plan import ConvertSettings, ShardPlan
+from dataengine.publish import publish, workplace
 from dataengine.records import CLIPS_SCHEMA, INDEX_SCHEMA, Clip, ClipReport, Sample, sample_key
 from dataengine.store import file_sha256
 from dataengine.tar import TarSample, index_path, write_tar
@@ -38,49 +40,71 @@ class ShardRecord:
     sha256: str
 
 
-def write_shard(
-    plan: ShardPlan, root: Place, out: Path, settings: ConvertSettings, on_clip: Callable[[Clip, ClipReport], None]
-) -> ShardRecord:
-    """Convert the clips of one shard below `root` into the store folder `out`.
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What all shards of a conversion have in common: small, so that it can go to other machines with each of them."""
 
-    `on_clip` hears of each clip as it is done, and may raise to stop. Run again, it writes the same bytes. Raises
-    StoreError where the disk is full; nothing half-written is left under a final name.
+    root: Place
+    """The dataset's folder."""
+    out: Place
+    """The store's."""
+    settings: ConvertSettings
+
+
+def write_shard(plan: ShardPlan, job: Job) -> Generator[ClipReport, None, ShardRecord]:
+    """Convert the clips of one shard into the store; yields each one's report, in their order, as it is done.
+
+    Run again, it writes the same bytes. Nothing half-written is left under a final name, and no record, where it is
+    closed or raises: StoreError where the disk is full or a remote store cannot be written.
     """
-    parts = out / PARTS
-    with disk_full_is_clear(out), tempfile.SpooledTemporaryFile(max_size=_SPOOL_BYTES, dir=str(parts)) as spool:
+    settings = job.settings
+    with (
+        workplace(job.out) as folder,
+        disk_full_is_clear(folder),
+        tempfile.SpooledTemporaryFile(max_size=_SPOOL_BYTES, dir=str(folder / PARTS)) as spool,
+    ):
         entries, clip_rows = [], []
         for clip in plan.clips:
-            samples, report = extract(clip, root, settings.extract)
+            samples, report = extract(clip, job.root, settings.extract)
             for sample in samples:
                 entries.append(_Entry(clip, sample, spool.tell()))
                 spool.write(sample.data)
                 entries[-1] = entries[-1].without_data()
             clip_rows.append(_clip_row(clip, report, plan.shard, len(samples)))
-            on_clip(clip, report)
+            yield report
         entries.sort(key=lambda entry: (int(counter_hash(settings.seed, text_hash(entry.key))), entry.key))
-        index_rows = _write_tar(plan.shard, entries, spool, out) if entries else []
-        _write_table(parts / f"{plan.shard}.index.parquet", index_rows, INDEX_SCHEMA)
-        _write_table(parts / f"{plan.shard}.clips.parquet", clip_rows, CLIPS_SCHEMA)
-        tar = out / plan.shard
+        index_rows = _write_tar(plan.shard, entries, spool, folder) if entries else []
+        tar = folder / plan.shard
+        index, clips, done = (
+            f"{PARTS}/{plan.shard}.{kind}" for kind in ("index.parquet", "clips.parquet", "done.json")
+        )
         record = (
             ShardRecord(plan.shard, len(entries), tar.stat().st_size, file_sha256(tar))
             if entries
             else ShardRecord(plan.shard, 0, 0, "")
         )
-        write_whole(parts / f"{plan.shard}.done.json", json.dumps(_as_json(record)).encode())
+        write_table(folder / index, pa.Table.from_pylist(index_rows, schema=INDEX_SCHEMA))
+        write_table(folder / clips, pa.Table.from_pylist(clip_rows, schema=CLIPS_SCHEMA))
+        write_whole(folder / done, json.dumps(asdict(record)).encode())
+        publish(folder, job.out, [*([tar.name, index_path(tar).name] if entries else []), index, clips, done])
     return record
 
 
-def finished(shard: str, out: Path) -> ShardRecord | None:
-    """The record of a shard that stands whole in the unfinished store `out`, or None where it is not written."""
+def finished(shard: str, out: Place, sizes: Mapping[str, int]) -> ShardRecord | None:
+    """The record of a shard that stands whole in the unfinished store `out`, or None where it is not written.
+
+    `sizes` are those of the files in `out`.
+    """
     try:
-        record = ShardRecord(**json.loads((out / PARTS / f"{shard}.done.json").read_text()))
-        whole = not record.samples or (
-            (out / shard).stat().st_size == record.bytes and index_path(out / shard).stat().st_size > 0
-        )
+        record = ShardRecord(**json.loads((out / PARTS / f"{shard}.done.json").read_bytes()))
     except (OSError, ValueError, TypeError):
         return None
-    return record if whole else None
+    return record if not record.samples or stands(shard, record.bytes, sizes) else None
+
+
+def stands(shard: str, num_bytes: int, sizes: Mapping[str, int]) -> bool:
+    """Whether a tar of so many bytes and its index are among files of these sizes."""
+    return sizes.get(shard) == num_bytes and sizes.get(index_path(Path(shard)).name, 0) > 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,13 +189,5 @@ def _clip_row(clip: Clip, report: ClipReport, shard: str, samples: int) -> dict[
         "target_id": clip.target_id,
         "source_id": clip.source_id,
         "samples": samples,
-        **_as_json(report),
+        **asdict(report),
     }
-
-
-def _as_json(record: ShardRecord | ClipReport) -> dict[str, Any]:
-    return asdict(record)
-
-
-def _write_table(path: Path, rows: list[dict[str, Any]], schema: pa.Schema) -> None:
-    write_table(path, pa.Table.from_pylist(rows, schema=schema))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -37,7 +38,8 @@ def renamed_when_whole(path: Path) -> Iterator[IO[bytes]]:
     Its temporary name lies in the store's PARTS, so that a killed process leaves nothing beside the shards.
     """
     parts = path.parent if path.parent.name == PARTS else path.parent / PARTS
-    temporary = parts / f"tmp-{os.getpid()}-{path.name}"
+    # Not the process's number: two machines that share the folder may give the same one.
+    temporary = parts / f"tmp-{secrets.token_hex(6)}-{path.name}"
     try:
         with temporary.open("wb") as stream:
             yield stream

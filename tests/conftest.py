@@ -67,7 +67,7 @@ def image_tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def mini_store(image_tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Store:
     """The store of `image_tree`, with derived splits; do not write to it."""
     out = tmp_path_factory.mktemp("shards") / "mini"
-    return convert("folder", image_tree, out, UNTOUCHED, ScanOptions(), workers=0).store
+    return convert("folder", image_tree, out, UNTOUCHED, ScanOptions()).store
 
 
 @pytest.fixture(scope="session")
@@ -75,4 +75,4 @@ def whole_store(tmp_path_factory: pytest.TempPathFactory) -> Store:
     """60 clips of 3 images of 48 px: every split holds every class, so that it can be trained on."""
     folder = tmp_path_factory.mktemp("whole")
     write_image_tree(folder / "tree", clips=20, pairs=True)
-    return convert("folder", folder / "tree", folder / "shards" / "whole", UNTOUCHED, ScanOptions(), workers=0).store
+    return convert("folder", folder / "tree", folder / "shards" / "whole", UNTOUCHED, ScanOptions()).store

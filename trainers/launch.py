@@ -17,10 +17,10 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from dataengine.cluster import connected
 from dataengine.errors import DfxError
 from trainers import run as runs
 from trainers.checkpoint import write_json
-from trainers.cluster import connected
 from trainers.config import TrainConfig
 from trainers.fit import SAVE_EVERY_S, FitResult, alone, fit
 from trainers.progress import EpochRecord, OnStep, StepRecord

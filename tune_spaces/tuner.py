@@ -15,8 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from dataengine.cluster import connected
 from dataengine.errors import DfxError
-from trainers.cluster import connected
 from tune_spaces.hooks import Board, Outcome, Report, by_source, listener, searcher
 from tune_spaces.records import Trial
 from tune_spaces.resources import Node, Share, divide

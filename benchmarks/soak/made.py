@@ -35,7 +35,7 @@ def make_store(root: Path, name: str, num_clips: int) -> str:
                 image = cv2.resize(coarse, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC)
                 (folder / f"{frame:03d}.jpg").write_bytes(simplejpeg.encode_jpeg(image, 95, "RGB", "444"))
     settings = ConvertSettings(extract=ExtractSettings(faces="none"), shard_samples=32)
-    convert("folder", tree, root / name, settings, ScanOptions(name=name), workers=0)
+    convert("folder", tree, root / name, settings, ScanOptions(name=name))
     return str(root / name)
 
 

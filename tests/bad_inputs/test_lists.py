@@ -45,7 +45,7 @@ TEST_LISTS: dict[str, tuple[bytes, str]] = {
 def refused(layout: str, root: Path, message: str) -> None:
     out = root.parent / "out"
     with pytest.raises(LayoutError, match=message) as error:
-        convert(layout, root, out, ConvertSettings(), ScanOptions(), workers=0)
+        convert(layout, root, out, ConvertSettings(), ScanOptions())
     assert "\n" not in str(error.value)
     assert len(str(error.value)) < 500
     assert not out.exists()

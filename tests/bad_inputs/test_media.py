@@ -27,7 +27,7 @@ def converted(files: dict[str, Callable[[], bytes]], folder: Path) -> Store:
         (folder / "mini" / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / "mini" / path).write_bytes(made())
     out = folder / "out"
-    return convert("folder", folder / "mini", out, SETTINGS, ScanOptions(), workers=0, max_failures=1000).store
+    return convert("folder", folder / "mini", out, SETTINGS, ScanOptions(), max_failures=1000).store
 
 
 @pytest.fixture(scope="module")

@@ -60,7 +60,7 @@ def tree(folder: Path) -> Path:
 
 
 def converted(root: Path) -> Store:
-    return convert("folder", root, root.parent / "out", SETTINGS, ScanOptions(), workers=0, max_failures=1000).store
+    return convert("folder", root, root.parent / "out", SETTINGS, ScanOptions(), max_failures=1000).store
 
 
 def test_names_of_any_kind_arrive_with_their_bytes(tmp_path: Path) -> None:

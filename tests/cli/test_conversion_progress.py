@@ -26,7 +26,7 @@ def plan(image_tree: Path) -> Plan:
 
 def walk(shown: ConversionProgress, plan: Plan, root: Path, seconds: list[float], step: float) -> None:
     """A conversion whose every clip takes `step` seconds of the clock; the first one fails."""
-    shown.on_start(Start(root, plan, plan.shards))
+    shown.on_start(Start(root, Path("out"), plan, plan.shards))
     clips = [clip for shard in plan.shards for clip in shard.clips]
     for number, clip in enumerate(clips):
         seconds[0] += step

@@ -48,7 +48,7 @@ def made_rows(root: Path, images: Sequence[bytes], classes: Sequence[str] = ("re
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
     settings = ConvertSettings(extract=ExtractSettings(faces="none"), shard_samples=16)
-    convert("folder", root / "tree", root / "store", settings, ScanOptions(), workers=0)
+    convert("folder", root / "tree", root / "store", settings, ScanOptions())
     return select([str(root / "store")])
 
 

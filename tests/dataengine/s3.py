@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import io
 import socket
 import threading
 from collections import Counter, defaultdict, deque
@@ -22,6 +23,8 @@ ENVIRONMENT = {
     "AWS_CONFIG_FILE": "/dev/null",
 }
 _REFUSALS = {"slow down": (503, "SlowDown"), "gone": (404, "NoSuchKey"), "denied": (403, "AccessDenied")}
+_SENT = {"content-length", "transfer-encoding", "expect"}
+_SUMS = {"x-amz-decoded-content-length", "x-amz-trailer", "x-amz-content-sha256"}
 _HOP = {"transfer-encoding", "connection", "content-length", "server", "date"}
 
 
@@ -53,6 +56,16 @@ class Remote:
         with self._files.open_output_stream(f"{BUCKET}/{key}") as stream:
             stream.write(data)
 
+    def contents(self, folder: str) -> dict[str, bytes]:
+        """Every file below a folder, by its path in it."""
+        files = self._files.get_file_info(fs.FileSelector(f"{BUCKET}/{folder}", recursive=True, allow_not_found=True))
+        found = {}
+        for file in files:
+            if file.type == fs.FileType.File:
+                with self._files.open_input_file(file.path) as stream:
+                    found[file.path.removeprefix(f"{BUCKET}/{folder}/")] = stream.read()
+        return found
+
     def delete(self, key: str) -> None:
         self._files.delete_file(f"{BUCKET}/{key}")
 
@@ -64,9 +77,14 @@ class Proxy:
         self.faults: dict[str, deque[str]] = defaultdict(deque)
         """By file name: "cut" in the middle, "stall", "wrong" bytes, those of `_REFUSALS`, "hold" in the middle until
         `release`, "ok"."""
+        self.write_faults: dict[str, deque[str]] = defaultdict(deque)
+        """The same for requests that write a file: "cut" in the middle of what is sent, "unanswered" once it is stored,
+        "stall", "wrong" (its last byte is lost), those of `_REFUSALS`, "ok"."""
         self.reads: Counter[str] = Counter()
         """Requests for a file's bytes, by file name."""
         self.read_bytes: Counter[str] = Counter()
+        self.writes: Counter[str] = Counter()
+        """Requests that write a file, by file name."""
         self.holding, self.release = threading.Event(), threading.Event()
         proxy = self
 
@@ -80,7 +98,12 @@ class Proxy:
                 with contextlib.suppress(ConnectionError, TimeoutError):
                     proxy._answer(self, server_port)
 
-            do_HEAD = do_GET  # noqa: N815
+            def do_PUT(self) -> None:
+                with contextlib.suppress(ConnectionError, TimeoutError):
+                    proxy._store(self, server_port)
+
+            do_HEAD = do_DELETE = do_GET  # noqa: N815
+            do_POST = do_PUT  # noqa: N815
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
@@ -94,7 +117,7 @@ class Proxy:
 
     def forget(self) -> None:
         """No faults, nothing counted."""
-        for stored in (self.faults, self.reads, self.read_bytes):
+        for stored in (self.faults, self.write_faults, self.reads, self.read_bytes, self.writes):
             stored.clear()
         self.holding.clear()
         self.release.clear()
@@ -106,16 +129,9 @@ class Proxy:
         if bytes_wanted:
             self.reads[name] += 1
             fault = self.faults[name].popleft() if self.faults[name] else "ok"
-        code = _REFUSALS.get(fault)
-        if code:
-            body = f"<?xml version='1.0'?><Error><Code>{code[1]}</Code><Message>no</Message></Error>".encode()
-            _send(handler, code[0], {"Content-Type": "application/xml"}, body)
+        if _refused(handler, fault):
             return
-        connection = http.client.HTTPConnection("127.0.0.1", server_port)
-        connection.request(handler.command, handler.path, headers=dict(handler.headers))
-        response = connection.getresponse()
-        body = response.read()
-        connection.close()
+        response, body = _passed_on(handler, server_port)
         headers = {name: value for name, value in response.getheaders() if name.lower() not in _HOP}
         length = int(response.getheader("Content-Length") or len(body))
         if fault == "wrong":
@@ -137,6 +153,75 @@ class Proxy:
             _send(handler, response.status, headers, body, length=length)
         if bytes_wanted:
             self.read_bytes[name] += len(body)
+
+    def _store(self, handler: BaseHTTPRequestHandler, server_port: int) -> None:
+        name = unquote(urlsplit(handler.path).path).rpartition("/")[2]
+        self.writes[name] += 1
+        fault = self.write_faults[name].popleft() if self.write_faults[name] else "ok"
+        if fault == "cut":
+            handler.rfile.read(1)
+            handler.close_connection = True
+            handler.connection.shutdown(socket.SHUT_RDWR)
+            return
+        data = _body(handler)
+        if _refused(handler, fault):
+            return
+        if fault == "stall":
+            self.holding.set()
+            self.release.wait()
+            return
+        response, body = _passed_on(handler, server_port, data, shortened=fault == "wrong")
+        if fault == "unanswered":
+            handler.close_connection = True
+            handler.connection.shutdown(socket.SHUT_RDWR)
+            return
+        headers = {name: value for name, value in response.getheaders() if name.lower() not in _HOP}
+        _send(handler, response.status, headers, body)
+
+
+def _refused(handler: BaseHTTPRequestHandler, fault: str) -> bool:
+    """Answer with the refusal that `fault` names, if it is one."""
+    if code := _REFUSALS.get(fault):
+        body = f"<?xml version='1.0'?><Error><Code>{code[1]}</Code><Message>no</Message></Error>".encode()
+        _send(handler, code[0], {"Content-Type": "application/xml"}, body)
+    return bool(code)
+
+
+def _body(handler: BaseHTTPRequestHandler) -> bytes:
+    """The request's, whether its length is said before or it comes in chunks."""
+    if handler.headers.get("Transfer-Encoding") != "chunked":
+        return handler.rfile.read(int(handler.headers.get("Content-Length") or 0))
+    data = b""
+    while size := int(handler.rfile.readline(), 16):
+        data += handler.rfile.read(size)
+        handler.rfile.readline()
+    handler.rfile.readline()
+    return data
+
+
+def _unpacked(data: bytes) -> bytes:
+    """What a client sent in chunks of its own (aws-chunked), without them and the checksum behind."""
+    stream, found = io.BytesIO(data), b""
+    while size := int(stream.readline(), 16):
+        found += stream.read(size)
+        stream.readline()
+    return found
+
+
+def _passed_on(
+    handler: BaseHTTPRequestHandler, server_port: int, data: bytes | None = None, *, shortened: bool = False
+) -> tuple[http.client.HTTPResponse, bytes]:
+    """The server's answer to the request, and its body."""
+    headers = {name: value for name, value in handler.headers.items() if name.lower() not in _SENT}
+    if shortened and data is not None:
+        data = _unpacked(data)[:-1] if "aws-chunked" in headers.pop("content-encoding", "") else data[:-1]
+        headers = {name: value for name, value in headers.items() if name.lower() not in _SUMS}
+    connection = http.client.HTTPConnection("127.0.0.1", server_port)
+    connection.request(handler.command, handler.path, body=data, headers=headers)
+    response = connection.getresponse()
+    body = response.read()
+    connection.close()
+    return response, body
 
 
 def _send(

@@ -22,6 +22,7 @@ import webdataset
 
 from dataengine.convert import ClipDone, convert
 from dataengine.errors import StoreError
+from dataengine.executors import HERE, Executor, Processes
 from dataengine.extract import ExtractSettings
 from dataengine.layouts.scan import ScanOptions
 from dataengine.plan import ConvertSettings
@@ -32,8 +33,8 @@ KILLS = 20
 SETTINGS = ConvertSettings(extract=ExtractSettings(faces="none"), shard_samples=6)
 
 
-def run(tree: Path, out: Path, settings: ConvertSettings = SETTINGS, **more: object) -> Store:
-    return convert("folder", tree, out, settings, ScanOptions(), **{"workers": 0, **more}).store  # type: ignore[arg-type]
+def run(tree: Path | str, out: Path | str, settings: ConvertSettings = SETTINGS, **more: object) -> Store:
+    return convert("folder", tree, out, settings, ScanOptions(), **more).store  # type: ignore[arg-type]
 
 
 def digests(out: Path) -> dict[str, str]:
@@ -94,7 +95,7 @@ def test_dali_reads_the_store_with_our_index(mini_store: Store) -> None:
 
 def test_the_bytes_do_not_depend_on_the_number_of_workers(image_tree: Path, tmp_path: Path) -> None:
     run(image_tree, tmp_path / "one")
-    run(image_tree, tmp_path / "two", workers=2)
+    run(image_tree, tmp_path / "two", executor=Processes(2))
     assert digests(tmp_path / "one") == digests(tmp_path / "two")
 
 
@@ -107,10 +108,12 @@ def test_a_run_killed_at_random_moments_ends_in_the_same_bytes(image_tree: Path,
     run(image_tree, tmp_path / "whole")
     code = (
         "import sys; from pathlib import Path; from dataengine.convert import convert;"
+        "from dataengine.executors import executor_of;"
         "from dataengine.extract import ExtractSettings; from dataengine.layouts.scan import ScanOptions;"
         "from dataengine.plan import ConvertSettings;"
         "s = ConvertSettings(extract=ExtractSettings(faces='none'), shard_samples=6);"
-        "convert('folder', Path(sys.argv[1]), Path(sys.argv[2]), s, ScanOptions(), workers=int(sys.argv[3]),"
+        "e = executor_of(workers=int(sys.argv[3]));"
+        "convert('folder', Path(sys.argv[1]), Path(sys.argv[2]), s, ScanOptions(), executor=e,"
         "on_clip=lambda done: print('clip', flush=True))"
     )
     rng = random.Random(7)
@@ -138,7 +141,7 @@ def test_a_run_killed_at_random_moments_ends_in_the_same_bytes(image_tree: Path,
 def test_a_finished_store_is_left_alone(image_tree: Path, tmp_path: Path) -> None:
     run(image_tree, tmp_path / "out")
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").iterdir()}
-    again = convert("folder", image_tree, tmp_path / "out", SETTINGS, ScanOptions(), workers=0)
+    again = convert("folder", image_tree, tmp_path / "out", SETTINGS, ScanOptions())
     assert again.written == 0
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "out").iterdir()} == before
 
@@ -147,7 +150,7 @@ def test_a_missing_tar_of_a_finished_store_is_written_anew_as_it_was(image_tree:
     run(image_tree, tmp_path / "out")
     before = digests(tmp_path / "out")
     (tmp_path / "out/train-000001.tar").unlink()
-    assert convert("folder", image_tree, tmp_path / "out", SETTINGS, ScanOptions(), workers=0).written == 1
+    assert convert("folder", image_tree, tmp_path / "out", SETTINGS, ScanOptions()).written == 1
     assert digests(tmp_path / "out") == before
 
 
@@ -209,12 +212,12 @@ def test_unreadable_clips_are_recorded_with_their_reason_and_the_rest_goes_on(
     assert store.index().num_rows == 36 * 3
 
 
-@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("executor", [HERE, Processes(2)])
 def test_max_failures_stops_a_hopeless_run_and_it_can_be_taken_up(
-    damaged_tree: Path, tmp_path: Path, workers: int
+    damaged_tree: Path, tmp_path: Path, executor: Executor
 ) -> None:
     with pytest.raises(StoreError, match=r"2 clips failed, more than --max-failures 1 \(first: real/"):
-        run(damaged_tree, tmp_path / "out", max_failures=1, workers=workers)
+        run(damaged_tree, tmp_path / "out", max_failures=1, executor=executor)
     with pytest.raises(StoreError, match="is not finished"):
         open_store(tmp_path / "out")
     assert run(damaged_tree, tmp_path / "out", max_failures=3).clips().num_rows == 39

@@ -38,7 +38,7 @@ def planned(name: str, tree: Path, settings: ConvertSettings) -> Plan:
 def test_it_is_within_a_quarter_of_what_is_written(extract: ExtractSettings, tree: Path, tmp_path: Path) -> None:
     settings = ConvertSettings(extract=extract)
     found = forecast(planned("celeb-df", tree, settings).shards, tree, settings)
-    store = convert("celeb-df", tree, tmp_path / "out", settings, ScanOptions(), workers=0).store
+    store = convert("celeb-df", tree, tmp_path / "out", settings, ScanOptions()).store
     written = sum(path.stat().st_size for path in store.root.rglob("*"))
     assert found is not None
     assert found.bytes == pytest.approx(written, rel=0.25)
@@ -49,7 +49,7 @@ def test_it_is_within_a_quarter_of_what_is_written(extract: ExtractSettings, tre
 def test_images_that_keep_their_bytes_are_not_looked_at(image_tree: Path, tmp_path: Path) -> None:
     settings = ConvertSettings(extract=ExtractSettings(faces="none"), shard_samples=24)
     found = forecast(planned("folder", image_tree, settings).shards, image_tree, settings)
-    store = convert("folder", image_tree, tmp_path / "out", settings, ScanOptions(), workers=0).store
+    store = convert("folder", image_tree, tmp_path / "out", settings, ScanOptions()).store
     written = sum(path.stat().st_size for path in store.root.rglob("*"))
     assert found is not None
     assert (found.probed, found.images) == (0, 108)

@@ -47,7 +47,7 @@ def store(image_tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Store:
     """Of many small shards, here; do not write to it."""
     settings = ConvertSettings(extract=ExtractSettings(faces="none"), shard_samples=8)
     out = tmp_path_factory.mktemp("here") / "ff++"
-    return convert("folder", image_tree, out, settings, ScanOptions(), workers=0).store
+    return convert("folder", image_tree, out, settings, ScanOptions()).store
 
 
 @pytest.fixture(scope="module")

@@ -65,7 +65,7 @@ def make(root: Path, *, task: str = "attribution") -> Made:
 
 def convert_as(tree: Path, store: Path, settings: ExtractSettings) -> Path:
     """The store of a class tree, converted in this process."""
-    convert("folder", tree, store, ConvertSettings(extract=settings), ScanOptions(), workers=0)
+    convert("folder", tree, store, ConvertSettings(extract=settings), ScanOptions())
     return store
 
 

@@ -51,7 +51,7 @@ def test_a_fake_looks_like_its_portrait_more_than_any_other(tree: Path) -> None:
 
 def test_a_store_of_them_has_the_untouched_files_and_no_portrait_in_two_splits(tree: Path, tmp_path: Path) -> None:
     settings = ConvertSettings(extract=ExtractSettings(faces="none"))
-    store = convert("folder", tree, tmp_path / "store", settings, ScanOptions(), workers=0).store
+    store = convert("folder", tree, tmp_path / "store", settings, ScanOptions()).store
     rows = select([str(store.root)])
     files = contents(tree)
     assert len(rows) == len(files)

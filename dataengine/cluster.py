@@ -1,4 +1,4 @@
-"""Ray, started here or joined elsewhere, without its noise. Sweeps and trainings on several processes run on it."""
+"""Ray, started here or joined elsewhere, without its noise. Conversions, trainings and sweeps run on it."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import logging
 import os
 import socket
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -36,19 +37,25 @@ _LOGGERS = ("ray", "ray.tune", "ray.train")
 
 @contextmanager
 def connected(
-    what: str, *, gpus: int | None, address: str | None, variables: Mapping[str, str] | None = None
+    what: str,
+    *,
+    gpus: int | None,
+    address: str | None,
+    libraries: Sequence[str] = ("ray.train", "ray.tune"),
+    variables: Mapping[str, str] | None = None,
 ) -> Iterator[None]:
     """Start Ray here with `gpus` GPUs (None: all), or join the cluster at `address`.
 
     Everything that was started is ended at exit. A Ray that already runs in this process is used and left running.
-    `variables` are set in its worker processes. Raises DfxError, saying that `what` needs it, where Ray is missing or
-    cannot be reached.
+    `variables` are set in its worker processes. Raises DfxError, saying that `what` needs it, where Ray or one of its
+    `libraries` is missing, or the cluster cannot be reached.
     """
     try:
         with _environment(QUIET):
             import ray
-            import ray.train
-            import ray.tune
+
+            for library in libraries:
+                import_module(library)
     except ImportError as error:
         raise DfxError(
             f"{what} runs on Ray, which is not here ({error}); pip install 'ray[train,tune]' optuna"
@@ -84,12 +91,17 @@ def _start(*, gpus: int | None, address: str | None, variables: Mapping[str, str
     if address is not None:
         try:
             _knock(address)
+        except OSError as error:
+            raise _nothing_there(address, error) from None
+        try:
             ray.init(address=address, **common)
-        except (OSError, RuntimeError, ValueError) as error:
-            reason = str(error).strip().splitlines()[0]
+        except (OSError, RuntimeError, ValueError, ray.exceptions.AuthenticationError) as error:
+            if address == "auto":
+                raise _nothing_there(address, error) from None
             raise DfxError(
-                f"--address {address}: no Ray cluster answers there ({reason}); start one with `ray start --head`, or "
-                "leave --address out to use this machine"
+                f"--address {address}: a Ray cluster may be there, but does not let dfx in ({_line(error)}); if it "
+                "asks for one, set its token here (RAY_AUTH_TOKEN_PATH or ~/.ray/auth_token, docs/training.md), "
+                "and use its versions of Ray and Python"
             ) from None
         return
     import torch
@@ -101,6 +113,17 @@ def _start(*, gpus: int | None, address: str | None, variables: Mapping[str, str
         object_store_memory=OBJECT_STORE_BYTES,
         **common,
     )
+
+
+def _nothing_there(address: str, error: Exception) -> DfxError:
+    return DfxError(
+        f"--address {address}: no Ray cluster answers there ({_line(error)}); start one with `ray start --head`, or "
+        "leave --address out to use this machine"
+    )
+
+
+def _line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def _knock(address: str) -> None:
