@@ -100,7 +100,7 @@ def _start(*, gpus: int | None, address: str | None, variables: Mapping[str, str
                 raise _nothing_there(address, error) from None
             raise DfxError(
                 f"--address {address}: a Ray cluster may be there, but does not let dfx in ({_line(error)}); if it "
-                "asks for one, set its token here (RAY_AUTH_TOKEN_PATH or ~/.ray/auth_token, docs/training.md), "
+                "asks for a token, set it here (RAY_AUTH_TOKEN_PATH or ~/.ray/auth_token, docs/training.md), "
                 "and use its versions of Ray and Python"
             ) from None
         return

@@ -175,7 +175,7 @@ class RemotePath:
 
         def attempt(files: fs.FileSystem, path: str) -> None:
             source.seek(0)
-            with files.open_output_stream(path) as stream:
+            with files.open_output_stream(path, compression=None) as stream:  # which it would guess from the name
                 while data := source.read(_CHUNK_BYTES):
                     stream.write(data)
             size = files.get_file_info(path).size

@@ -87,7 +87,9 @@ class Store:
         path = self.root / name
         try:
             with os.fdopen(place.open_file(path, Content(**self.meta["tables"][name])), "rb") as stream:
-                return pq.read_table(stream)
+                # Without threads: one of Arrow's may let go of the Python file a moment later, and where the
+                # interpreter is ending by then, the process is aborted.
+                return pq.read_table(stream, use_threads=False, pre_buffer=False)
         except FileNotFoundError:
             raise StoreError(f"{path} is missing; {how_to_mend(path, missing=True)}") from None
         except (pa.ArrowInvalid, OSError) as error:

@@ -14,7 +14,7 @@ import pytest
 
 from dataengine.errors import MediaError
 from dataengine.extract import ExtractSettings, extract
-from dataengine.media import members
+from dataengine.archive import contents
 from dataengine.records import Clip
 from tests.bad_inputs.images import SIZE, saved
 
@@ -87,11 +87,11 @@ HARMFUL: dict[str, tuple[Callable[[], bytes], int, str]] = {
     "empty": (lambda: b"", 0, "damaged archive"),
     "no archive": (lambda: b"<html>Sign in</html>" * 99, 0, "damaged archive"),
     "cut off": (lambda: tar()[: len(tar()) // 4], 1, "damaged archive"),
-    "cut off, compressed": (lambda: gzip.compress(tar())[:-2000], 2, "damaged archive"),
+    "cut off, compressed": (lambda: gzip.compress(tar())[:-2000], 3, "damaged archive"),
     "damaged, compressed": (lambda: flipped(gzip.compress(tar())), 0, "damaged"),
     "a header lost in the middle": (lambda: header_lost(tar()), 2, r"damaged archive \(bad checksum\)"),
     "a member of 1 TB": (lambda: claiming(1 << 40) + tar(), 0, r"12/huge.png claims 1,099,511,627,776 bytes"),
-    "a name of 64 MB": (name_bomb, 0, r"damaged archive \(a name of 67,108,864 bytes\)"),
+    "a name of 64 MB": (name_bomb, 0, "12/huge.png claims 67,108,864 bytes"),
     "an image that is none": (lambda: tar().replace(GOOD["12/03.png"][:8], b"<html>  ", 1), 3, "not a JPEG, PNG"),
     "an image that claims 60,000 x 60,000": (lambda: tar(member("12/00.png", huge())), 3, "claims over 100,000,000 px"),
 }
@@ -131,7 +131,7 @@ def test_what_is_no_image_in_an_archive_is_left_in_it(case: str, tmp_path: Path)
     samples, report = extract(clip, tmp_path, ExtractSettings(faces="none"))
     assert (report.status, report.reason) == ("ok", "")
     assert [sample.data for sample in samples] == list(GOOD.values())
-    assert {name for name, _ in members(tmp_path, clip.archive)} == set(GOOD)
+    assert set(contents(tmp_path, clip.archive).files) == set(GOOD)
     assert [path.name for path in tmp_path.iterdir()] == [clip.archive]
 
 
@@ -151,4 +151,4 @@ def test_a_damaged_archive_gives_what_can_be_read_and_says_the_rest(case: str, t
 def test_a_damaged_archive_is_never_listed_as_if_it_were_whole(case: str, tmp_path: Path) -> None:
     clip = written(HARMFUL[case][0](), tmp_path)
     with pytest.raises(MediaError, match=HARMFUL[case][2]):
-        list(members(tmp_path, clip.archive))
+        contents(tmp_path, clip.archive)

@@ -29,7 +29,7 @@ from dataengine.plan import ConvertSettings
 from dataengine.store import Store, open_store
 from dataengine.whole import disk_full_is_clear
 
-KILLS = 20
+KILLS = 10
 SETTINGS = ConvertSettings(extract=ExtractSettings(faces="none"), shard_samples=6)
 
 
