@@ -15,6 +15,7 @@ from cli.console import JsonOption, console, write_json
 from dataengine.errors import DfxError
 
 if TYPE_CHECKING:
+    from dataengine.extract import ExtractSettings
     from trainers.inference.listing import Listing, MediaFile
     from trainers.inference.media import FileAnswer
     from trainers.taxonomy import Taxonomy
@@ -28,12 +29,16 @@ def predict(
     faces: Annotated[
         str,
         typer.Option(
-            help="auto: as the run's training images were made | largest: crop the face | none: whole images."
+            help="auto: as the run's training images were made | track: crop one face, followed through a video | "
+            "largest: crop the largest of each frame | none: whole images."
         ),
     ] = "auto",
     frames: Annotated[
         int | None,
         typer.Option(help="Frames of a video, evenly spaced.", min=1, show_default="as in the run's store"),
+    ] = None,
+    detector_weights: Annotated[
+        Path | None, typer.Option(help="The weights of the run's detector, where they are not its own.")
     ] = None,
     unknown_above: Annotated[
         float | None,
@@ -64,7 +69,7 @@ def predict(
     from trainers.run import open_run
 
     opened = open_run(run)
-    extraction = extraction_of(opened, faces=faces, frames=frames)
+    extraction = extraction_of(opened, faces=faces, frames=frames, weights=detector_weights)
     rejection = rejection_of(opened, unknown_above=unknown_above)
     listing = find_media(files)
     if not listing.files and not listing.refused:
@@ -76,8 +81,7 @@ def predict(
     predictor = Predictor(opened, extraction.settings, rejection, device=device)
     taxonomy, settings = opened.taxonomy, extraction.settings
     console.print(Text(opened.name, "bold"), f"({taxonomy})", soft_wrap=True)
-    what = "the face, with a margin of {0.margin:g}, to {0.size} px" if settings.faces == "largest" else "whole images"
-    console.print(f"shown to the model: {what.format(settings)} ({extraction.origin})", soft_wrap=True)
+    console.print(f"shown to the model: {_shown(settings)} ({extraction.origin})", soft_wrap=True)
     unknown = "never answered, since the run has no threshold for it; set one with --unknown-above"
     if rejection is not None:
         unknown = f"where {rejection.score} is above {rejection.threshold:g} ({rejection.origin})"
@@ -101,6 +105,14 @@ def predict(
     write_json(json_file, _payload(opened.name, taxonomy, extraction.origin, listing, answers))
     if failed:
         raise typer.Exit(1)
+
+
+def _shown(settings: ExtractSettings) -> str:
+    if settings.faces == "none":
+        return "whole images"
+    what = "the face" if settings.looks_for_faces else "the middle of the image"
+    aligned = ", aligned" if settings.align else ""
+    return f"{what}{aligned}, with a margin of {settings.margin:g}, to {settings.size} px"
 
 
 def _timeline_names(files: tuple[MediaFile, ...]) -> dict[MediaFile, Path]:

@@ -42,11 +42,28 @@ def shard(
     faces: Annotated[
         str | None,
         typer.Option(
-            help="largest: crop one face; none: whole frames, images untouched. [default: largest; none for sets "
-            "of cut-out faces]",
+            help="track: crop one face, followed through the clip; largest: the largest of each frame; all: every face "
+            "that stays; none: whole frames, images untouched. [default: track; none for sets of cut-out faces]",
             show_default=False,
         ),
     ] = None,
+    detector: Annotated[
+        str, typer.Option(help="mtcnn, yunet, none (the middle of the frame), or your own package.module:Class.")
+    ] = "mtcnn",
+    detector_weights: Annotated[
+        Path | None, typer.Option(help="The detector's weights. [default: its own; yunet's are fetched once]")
+    ] = None,
+    boxes: Annotated[
+        Path | None, typer.Option(help="CSV or Parquet of path, frame, x0, y0, x1, y1: used instead of a detector.")
+    ] = None,
+    align: Annotated[bool, typer.Option("--align", help="Turn and scale faces by their five landmarks.")] = False,
+    min_face: Annotated[
+        int, typer.Option(help="Smallest face, in px of a copy of the frame that is 640 px long at most.")
+    ] = 40,
+    min_score: Annotated[float, typer.Option(help="Use no detection with a lower score.")] = 0.0,
+    detect_stride: Annotated[
+        int, typer.Option(help="Look for faces in every so many sampled frames, where tracks hold between them.")
+    ] = 4,
     margin: Annotated[float, typer.Option(help="Side of the crop over the face's longer side.")] = 1.3,
     size: Annotated[int, typer.Option(help="Largest side of a stored crop in px; nothing is enlarged.")] = 256,
     codec: Annotated[
@@ -94,6 +111,7 @@ def shard(
     from dataengine.convert import convert
     from dataengine.executors import executor_of
     from dataengine.extract import ExtractSettings
+    from dataengine.faces.pinned import pin
     from dataengine.layouts import layout_named
     from dataengine.layouts.scan import ScanOptions
     from dataengine.plan import ConvertSettings
@@ -101,7 +119,14 @@ def shard(
     settings = ConvertSettings(
         extract=ExtractSettings(
             frames=frames,
-            faces=faces or ("none" if layout_named(layout).cropped else "largest"),  # type: ignore[arg-type]
+            faces=faces or ("none" if layout_named(layout).cropped else "track"),  # type: ignore[arg-type]
+            detector=detector,
+            weights=pin(detector_weights) if detector_weights else None,
+            boxes=pin(boxes) if boxes else None,
+            align=align,
+            min_face=min_face,
+            min_score=min_score,
+            detect_stride=detect_stride,
             margin=margin,
             size=size,
             codec=codec,  # type: ignore[arg-type]
@@ -188,6 +213,7 @@ def summary(converted: Converted, seconds: float) -> dict[str, Any]:
         "samples": sum(clip["samples"] for clip in clips),
         "frames_without_face": sum(clip["faces_missing"] or 0 for clip in clips),
         "faces_interpolated": sum(clip["faces_interpolated"] or 0 for clip in clips),
+        "tracks_left_out": sum(clip["tracks_left_out"] or 0 for clip in clips),
         "split_origin": store.meta["split_origin"],
         "split_none": sum(clip["split"] == "none" for clip in clips),
         "notes": store.meta["notes"],
@@ -221,7 +247,9 @@ def _show(result: dict[str, Any], *, quiet: bool) -> None:
     if result["frames_without_face"]:
         console.print(f"{result['frames_without_face']:,} frames left out: the clip's face was not found in them")
     if result["faces_interpolated"]:
-        console.print(f"{result['faces_interpolated']:,} faces interpolated over gaps of up to two sampled frames")
+        console.print(f"{result['faces_interpolated']:,} faces interpolated over short gaps")
+    if result["tracks_left_out"]:
+        console.print(f"{result['tracks_left_out']:,} faces left out: seen in less than a tenth of their clip's frames")
     if result["split_none"]:
         console.print(f"{result['split_none']:,} fakes join two splits and stand in none of them (split 'none')")
     show_notes(result)

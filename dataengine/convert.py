@@ -17,6 +17,7 @@ from typing import Any
 from dataengine import layouts, place, splits
 from dataengine.errors import StoreError
 from dataengine.executors import HERE, Executor, OnShard
+from dataengine.faces.crops import prepare
 from dataengine.layouts.scan import ScanOptions
 from dataengine.lease import alone
 from dataengine.merge import listed, merge, shard_clips, tables_of
@@ -95,6 +96,7 @@ def convert(
     root, out = _placed(root), _placed(out)
     scan = layouts.scan(layout, root, options)
     clips = splits.derive(scan.clips, settings.seed)
+    faces = prepare(settings.extract, clips)
     plan = make_plan(clips, settings)
     if on_start is not None:
         there = place.sizes(out) if out.is_dir() else {}
@@ -121,7 +123,7 @@ def convert(
         if store is not None:
             _same_bytes_again(pending, store)
         else:
-            found = {"notes": list(scan.notes), "missing": list(scan.missing), "unexpected": list(scan.unexpected)}
+            found = {"notes": [*scan.notes, *faces], "missing": list(scan.missing), "unexpected": list(scan.unexpected)}
             merge(plan, out, {**about, "split_origin": scan.split_origin, **found, **_about_clips(clips)})
     return Converted(open_store(str(out)), len(pending), len(plan.shards) - len(pending))
 

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from time import perf_counter
-from typing import Literal, TypeVar, get_args
+from typing import Any, Literal, TypeVar, get_args
 
 import cv2
 import simplejpeg
 
 from dataengine import nvdec
 from dataengine.errors import DfxError, MediaError, printable
-from dataengine.faces import Face, crop, detect_faces
+from dataengine.faces.crops import ClipFaces, FaceCrop, face_crops
+from dataengine.faces.detector import check_detector, weights_sha256
+from dataengine.faces.pinned import Pinned
 from dataengine.media import images, video_file
 from dataengine.place import Place
-from dataengine.records import Box, Clip, ClipReport, FaceOrigin, Sample
-from dataengine.tracks import follow
+from dataengine.records import Clip, ClipReport, Sample
 from dataengine.video import ImageFile, Pixels, count_frames, decode_frames, frames_within
 
-Faces = Literal["largest", "none"]
+Faces = Literal["track", "largest", "all", "none"]
 Codec = Literal["jpeg", "png"]
 Decoder = Literal["cpu", "nvdec"]
 T = TypeVar("T")
@@ -32,14 +33,25 @@ class ExtractSettings:
 
     frames: int = 32
     """Spread evenly over a whole video. An image clip gives every image."""
-    faces: Faces = "largest"
-    """One face through the clip (`tracks.py`), or whole frames; image files then keep their bytes."""
+    faces: Faces = "track"
+    """track: one face through the clip; largest: the largest of each frame, whoever it is; all: every face that stays;
+    none: whole frames, and image files keep their bytes. See `faces/tracks.py`."""
+    detector: str = "mtcnn"
+    """One of `faces.detector.DETECTORS`, or a class by its import path, `package.module:Class`."""
+    weights: Pinned | None = None
+    """The detector's, where they are not its own."""
+    boxes: Pinned | None = None
+    """A file of boxes (`faces/boxes.py`); no detector is then asked, and none may be named."""
+    align: bool = False
+    """Turn and scale faces by their five landmarks, instead of cutting an upright square around the box."""
     margin: float = 1.3
     """Side of the crop over the longer side of the face box: the blending edge of a fake lies outside the box."""
     size: int = 256
     """Largest side of a stored crop in pixels; smaller crops are not enlarged."""
     min_face: int = 40
-    """Smallest face in pixels of the detector's copy, whose long side is at most 640 px."""
+    """Longer side of the smallest face in pixels of the detector's copy, whose long side is at most 640 px."""
+    min_score: float = 0.0
+    """Detections with a lower score are not used; 0 is whatever the detector names at all."""
     detect_stride: int = 4
     """Detect in every so many sampled frames, and in all of them where a track does not hold."""
     codec: Codec = "jpeg"
@@ -61,12 +73,59 @@ class ExtractSettings:
             ("margin", self.margin, 0.5, 10),
             ("size", self.size, 16, 8192),
             ("min_face", self.min_face, 12, 640),
+            ("min_score", self.min_score, 0, 1),
             ("detect_stride", self.detect_stride, 1, 64),
             ("quality", self.quality, 1, 100),
         )
         for name, number, least, most in bounds:
             if not least <= number <= most:
                 raise DfxError(f"{name} is {number}; it must be between {least} and {most}")
+        check_detector(self.detector)
+        if self.weights is not None and self.detector in ("mtcnn", "none"):
+            raise DfxError(f"the detector '{self.detector}' takes no weights; leave them out, or name another detector")
+        if self.boxes is not None and (self.weights is not None or self.detector != "mtcnn"):
+            raise DfxError("boxes from a file are used instead of a detector; leave out one of the two")
+        if self.align and not self.looks_for_faces:
+            raise DfxError("nothing gives landmarks to align by where no face is looked for; leave out the alignment")
+
+    @property
+    def looks_for_faces(self) -> bool:
+        """Whether a frame can be without one."""
+        return self.faces != "none" and (self.boxes is not None or self.detector != "none")
+
+
+def recorded(settings: ExtractSettings) -> dict[str, Any]:
+    """The settings as JSON values: of a file that they name, its sha256 alone."""
+    asked = settings.looks_for_faces and settings.boxes is None
+    return {
+        **asdict(settings),
+        "weights": weights_sha256(settings.detector, settings.weights) if asked else None,
+        "boxes": settings.boxes and settings.boxes.sha256,
+    }
+
+
+def for_other_files(values: Mapping[str, Any], weights: Pinned | None = None) -> ExtractSettings:
+    """The settings that were `recorded`, for files that are none of the store's: what boxes of a file were used for is
+    left to the detector, and where all faces were taken, one is followed.
+
+    Raises DfxError where the detector had other weights than its own and `weights` are not those.
+    """
+    values = dict(values)
+    sha256 = values.pop("weights", None)
+    if values.pop("boxes", None) is not None:
+        sha256 = None
+    if values.get("faces") == "all":
+        values["faces"] = "track"
+    settings = ExtractSettings(**values)
+    own = settings.detector == "mtcnn" or weights_sha256(settings.detector, None) == sha256
+    if sha256 is None or (weights is None and own):
+        return settings
+    if weights is None or weights.sha256 != sha256:
+        raise DfxError(
+            f"the faces were found by '{settings.detector}' with weights of sha256 {sha256[:12]}…; give that file as "
+            "--detector-weights"
+        )
+    return replace(settings, weights=weights)
 
 
 def extract(clip: Clip, root: Place, settings: ExtractSettings) -> tuple[list[Sample], ClipReport]:
@@ -75,23 +134,30 @@ def extract(clip: Clip, root: Place, settings: ExtractSettings) -> tuple[list[Sa
     A pure function of the files and the settings, but for the report's `decode_s`. Bad media raise nothing: the clip
     is then reported as failed, with a reason of one line, and has no samples.
     """
-    tally = _Tally()
+    tally, faces = _Tally(), ClipFaces()
     try:
-        if settings.faces == "largest":
-            samples = _face_samples(_pixels(clip, root, settings, tally), settings)
+        if settings.faces != "none":
+            faces = face_crops(_pixels(clip, root, settings, tally), clip, settings)
+            samples = [_encoded(entry.frame, entry.image, settings, of=entry) for entry in faces.crops]
         elif clip.media == "images":
             samples = [_untouched(frame, image) for frame, image in tally.timed(_images(clip, root, tally))]
         else:
             samples = [_encoded(frame, rgb, settings) for frame, rgb in _pixels(clip, root, settings, tally)]
-        if not samples:
-            raise MediaError(f"no face found in {tally.found} frames" if tally.found else tally.loss(clip))
+        if not tally.found:
+            raise MediaError(tally.loss(clip))
     except MediaError as error:
         # The file stands beside the reason already; without its name, equal reasons can be counted.
-        return [], tally.report("failed", str(error).removeprefix(printable(f"{root / clip.first}: ")), [])
+        return [], tally.report("failed", str(error).removeprefix(printable(f"{root / clip.first}: ")))
     reasons = [tally.loss(clip)]
-    if len(samples) < tally.found:
-        reasons.append(f"no face in {tally.found - len(samples)} of {tally.found} frames")
-    return samples, tally.report("ok", "; ".join(filter(None, reasons)), samples)
+    if missing := tally.found - len({sample.frame for sample in samples}):
+        reasons.append(f"no face in {missing} of {tally.found} frames")
+    return samples, tally.report("ok", "; ".join(filter(None, reasons)), faces, settings)
+
+
+def _no_face(faces: ClipFaces, num_frames: int, settings: ExtractSettings) -> str:
+    if faces.left_out:
+        return f"no face found that stays in {num_frames} frames"
+    return f"no {'box' if settings.boxes else 'face'} found in {num_frames} frames"
 
 
 @dataclass(slots=True)
@@ -123,19 +189,32 @@ class _Tally:
         why = self.unreadable[0] if self.unreadable else f"{clip.first} breaks off early"
         return f"{self.asked - self.found} of {self.asked} frames cannot be read: {why}"
 
-    def report(self, status: Literal["ok", "failed"], reason: str, samples: list[Sample]) -> ClipReport:
-        origins = Counter(sample.origin for sample in samples)
-        num_faces = origins["detected"] + origins["tracked"] + origins["interpolated"]
-        return ClipReport(
-            status=status,
-            reason=reason,
-            frames_asked=self.asked,
-            frames_found=self.found,
-            faces_detected=origins["detected"],
+    def report(
+        self,
+        status: Literal["ok", "failed"],
+        reason: str,
+        faces: ClipFaces | None = None,
+        settings: ExtractSettings | None = None,
+    ) -> ClipReport:
+        """`faces` and `settings` where all frames were looked at."""
+        counts = ClipReport(
+            status=status, reason=reason, frames_asked=self.asked, frames_found=self.found, decode_s=self.decode_s
+        )
+        if faces is None or settings is None or not settings.looks_for_faces:
+            return counts
+        origins = Counter(entry.face.origin for entry in faces.crops)
+        scores = [entry.face.score for entry in faces.crops if entry.face.origin in ("detected", "given")]
+        with_face = len({entry.frame for entry in faces.crops})
+        return replace(
+            counts,
+            frames_with_face=with_face,
+            faces_detected=origins["detected"] + origins["given"],
             faces_tracked=origins["tracked"],
             faces_interpolated=origins["interpolated"],
-            faces_missing=self.found - num_faces if num_faces else 0,
-            decode_s=self.decode_s,
+            faces_missing=self.found - with_face,
+            tracks_found=faces.tracks,
+            tracks_left_out=faces.left_out,
+            mean_score=sum(scores) / len(scores) if scores else None,
         )
 
 
@@ -170,36 +249,17 @@ def _images(clip: Clip, root: Place, tally: _Tally) -> Iterator[tuple[int, Image
             yield frame, image
 
 
-def _face_samples(frames: Iterator[tuple[int, Pixels]], settings: ExtractSettings) -> list[Sample]:
-    def detect(frame: tuple[int, Pixels]) -> list[Face]:
-        return detect_faces(frame[1], min_face=settings.min_face)
-
-    def cut(frame: tuple[int, Pixels], box: Box) -> tuple[int, Pixels, Box]:
-        return frame[0], *crop(frame[1], box, margin=settings.margin, size=settings.size)
-
-    followed = follow(frames, detect, cut, stride=settings.detect_stride)
-    return [
-        _encoded(index, rgb, settings, box=box, score=sighting.face.score, origin=sighting.origin)
-        for sighting, (index, rgb, box) in followed
-    ]
-
-
 def _untouched(frame: int, image: ImageFile) -> Sample:
     return Sample(frame=frame, data=image.data, ext=image.ext, width=image.width, height=image.height)
 
 
-def _encoded(
-    frame: int,
-    rgb: Pixels,
-    settings: ExtractSettings,
-    *,
-    box: Box | None = None,
-    score: float = 0.0,
-    origin: FaceOrigin = "",
-) -> Sample:
+def _encoded(frame: int, rgb: Pixels, settings: ExtractSettings, *, of: FaceCrop | None = None) -> Sample:
     if settings.codec == "jpeg":
         ext, data = "jpg", simplejpeg.encode_jpeg(rgb, settings.quality, "RGB", "444")
     else:
         ext, data = "png", cv2.imencode(".png", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR))[1].tobytes()
     height, width = rgb.shape[:2]
-    return Sample(frame=frame, data=data, ext=ext, width=width, height=height, box=box, score=score, origin=origin)
+    sample = Sample(frame=frame, data=data, ext=ext, width=width, height=height)
+    if of is None:
+        return sample
+    return replace(sample, face=of.number, box=of.box, score=of.face.score, origin=of.face.origin)

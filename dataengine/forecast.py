@@ -116,8 +116,9 @@ class _Probe:
 
 def _probe(clip: Clip, root: Place, settings: ExtractSettings) -> _Probe | None:
     """None where the clip cannot be read."""
-    # Its pixels hardly differ by decoder, and the machine that plans need not have the GPU.
-    few = replace(settings, frames=_PROBED_FRAMES, decoder="cpu")
+    # Crops hardly differ by decoder, and the machine that plans need not have the GPU. A file of boxes may have none
+    # for just these frames.
+    few = replace(settings, frames=_PROBED_FRAMES, decoder="cpu", boxes=None)
     if clip.media == "images":
         num_frames = len(clip.paths)
         samples, report = extract(replace(clip, paths=clip.paths[:_PROBED_FRAMES]), root, few)

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from dataengine.errors import DfxError
-from dataengine.extract import ExtractSettings
+from dataengine.extract import ExtractSettings, recorded
 from dataengine.order import counter_hash, text_hash
 from dataengine.records import FORMAT, SPLITS, Clip
 
@@ -100,5 +100,5 @@ _PLANNED = tuple(each.name for each in fields(Clip) if each.name != "source_byte
 
 
 def settings_json(settings: ConvertSettings) -> dict[str, Any]:
-    """The settings as they stand in dataset.json."""
-    return asdict(settings)
+    """The settings as they stand in dataset.json; of a file that they name, its sha256 alone."""
+    return {**asdict(settings), "extract": recorded(settings.extract)}

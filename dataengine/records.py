@@ -87,17 +87,18 @@ def clip_id(dataset: str, path: str, *, keep_suffix: bool = False) -> str:
     return quote("/".join(parts), safe="/+=,@").replace(".", "%2E")
 
 
-def sample_key(clip: str, frame: int) -> str:
-    """The key of frame `frame` (index in the source video, from 0) of a clip."""
-    return f"{clip}/{frame:06d}"
+def sample_key(clip: str, frame: int, face: int = 0) -> str:
+    """The key of frame `frame` (index in the source video, from 0) of a clip; with the number of the face, where it is
+    not the first."""
+    return f"{clip}/{frame:06d}-{face}" if face else f"{clip}/{frame:06d}"
 
 
 Box = tuple[float, float, float, float]
 """x0, y0, x1, y1 in pixels of the source frame."""
 
-FaceOrigin = Literal["detected", "tracked", "interpolated", ""]
-"""Where a face box came from: the detector; a track that held between two detections; a bridged gap of the
-detector; no face was asked for."""
+FaceOrigin = Literal["detected", "given", "tracked", "interpolated", ""]
+"""Where a face box came from: the detector; a file of boxes; a track that held between two detections; a bridged gap of
+the detector or the file; no face was looked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +107,8 @@ class Sample:
 
     frame: int
     """Index in the source video, from 0; for image clips, the position in `Clip.paths`."""
+    face: int = 0
+    """Number of the face among those of the clip, 0 the largest; 0 unless all are taken."""
     data: bytes
     """The encoded image as it will be stored."""
     ext: str
@@ -114,7 +117,7 @@ class Sample:
     height: int
     """Of the stored image, in pixels."""
     box: Box | None = None
-    """The square that was cropped, in pixels of the source frame."""
+    """The square that was cropped, in pixels of the source frame; of an aligned face, the box around its square."""
     score: float = 0.0
     """The detector's, in [0, 1]; 0 where no face was asked for."""
     origin: FaceOrigin = ""
@@ -130,11 +133,20 @@ class ClipReport:
     frames_asked: int = 0
     frames_found: int = 0
     """Frames that could be decoded."""
+    frames_with_face: int = 0
+    """Decoded frames that give an image, where faces were looked for."""
     faces_detected: int = 0
+    """By the detector, or given in a file of boxes. Of several faces in a frame each counts, here and below."""
     faces_tracked: int = 0
     faces_interpolated: int = 0
     faces_missing: int = 0
-    """Decoded frames left out because the clip's face was not in them."""
+    """Decoded frames left out because the clip's face was not in them; with those `frames_with_face`, all in which a
+    face was looked for."""
+    tracks_found: int = 0
+    tracks_left_out: int = 0
+    """Where all faces are taken: those seen in too few frames."""
+    mean_score: float | None = None
+    """Of the faces detected, in [0, 1]; None without any."""
     decode_s: float = 0.0
 
 
@@ -155,6 +167,7 @@ INDEX_SCHEMA = pa.schema(
         ("quality", pa.string()),
         ("clip", pa.string()),
         ("frame", pa.int32()),
+        ("face", pa.int16()),
         ("box_x0", pa.float32()),
         ("box_y0", pa.float32()),
         ("box_x1", pa.float32()),
@@ -189,10 +202,14 @@ CLIPS_SCHEMA = pa.schema(
         ("reason", pa.string()),
         ("frames_asked", pa.int32()),
         ("frames_found", pa.int32()),
+        ("frames_with_face", pa.int32()),
         ("faces_detected", pa.int32()),
         ("faces_tracked", pa.int32()),
         ("faces_interpolated", pa.int32()),
         ("faces_missing", pa.int32()),
+        ("tracks_found", pa.int32()),
+        ("tracks_left_out", pa.int32()),
+        ("mean_score", pa.float32()),
         ("samples", pa.int32()),
         ("decode_s", pa.float32()),
     ]

@@ -119,7 +119,7 @@ class _Entry:
 
     @property
     def key(self) -> str:
-        return sample_key(self.clip.clip, self.sample.frame)
+        return sample_key(self.clip.clip, self.sample.frame, self.sample.face)
 
     def without_data(self) -> _Entry:
         data = self.sample.data
@@ -156,6 +156,7 @@ def _index_row(entry: _Entry, shard: str, offset: int) -> dict[str, Any]:
         "quality": clip.quality,
         "clip": clip.clip,
         "frame": sample.frame,
+        "face": sample.face,
         **dict(zip(("box_x0", "box_y0", "box_x1", "box_y1"), box, strict=True)),
         "score": sample.score,
         "origin": sample.origin,

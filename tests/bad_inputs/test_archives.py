@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from dataengine.archive import contents
 from dataengine.errors import MediaError
 from dataengine.extract import ExtractSettings, extract
-from dataengine.archive import contents
 from dataengine.records import Clip
 from tests.bad_inputs.images import SIZE, saved
 

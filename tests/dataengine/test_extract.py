@@ -166,7 +166,7 @@ def test_images_that_are_not_cropped_keep_their_bytes(root: Path) -> None:
     assert (report.status, report.frames_asked, report.frames_found) == ("ok", 2, 2)
 
 
-@pytest.mark.parametrize("faces", ["none", "largest"])
+@pytest.mark.parametrize("faces", ["none", "track", "largest", "all"])
 def test_an_unreadable_image_is_left_out_with_its_reason(root: Path, faces) -> None:
     settings = ExtractSettings(faces=faces)
     samples, report = extract(clip("0.jpg", "broken.jpg", "2.jpg"), root, settings)
@@ -198,7 +198,8 @@ def test_every_process_gives_the_same_bytes(root: Path) -> None:
     ("setting", "value"),
     [
         ("frames", 0),
-        ("faces", "all"),
+        ("faces", "some"),
+        ("min_score", 1.5),
         ("margin", 0.0),
         ("margin", float("nan")),
         ("size", 4),

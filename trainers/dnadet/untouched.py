@@ -40,6 +40,6 @@ def check_untouched(rows: Rows, *, force: bool = False) -> list[str]:
 
 def _why(store: Store) -> str:
     extract = store.meta["settings"].get("extract", {})
-    if extract.get("faces") == "largest" and extract.get("codec") == "jpeg":
+    if extract.get("faces", "none") != "none" and extract.get("codec") == "jpeg":
         return "`dfx shard` cropped faces into JPEG; convert again with --codec png"
     return "originals that are JPEG themselves, or frames of videos; convert PNG images with --faces none"

@@ -19,7 +19,8 @@ from torch import Tensor
 from dataengine.augment import augment_preset, draw
 from dataengine.backends.cpu import Scratch, decode_sample
 from dataengine.errors import MediaError, StateError, StoreError, unknown_name
-from dataengine.extract import ExtractSettings, extract
+from dataengine.extract import ExtractSettings, extract, for_other_files
+from dataengine.faces.pinned import Pinned, pin
 from dataengine.normalise import Normalise
 from dataengine.records import Box, Clip, Sample
 from dataengine.store import open_store
@@ -29,8 +30,8 @@ from trainers.inference.listing import MediaFile
 from trainers.predict import pick_device
 from trainers.run import Run
 
-FACES = ("auto", "largest", "none")
-"""auto: as the run's own training images were made."""
+FACES = ("auto", "track", "largest", "none")
+"""auto: as the run's own training images were made; one face a file, where they hold all of them."""
 
 NO_FACE = "no face found"
 
@@ -47,20 +48,24 @@ class Extraction:
     """In words, for the user."""
 
 
-def extraction_of(run: Run, *, faces: str = "auto", frames: int | None = None) -> Extraction:
+def extraction_of(
+    run: Run, *, faces: str = "auto", frames: int | None = None, weights: Path | None = None
+) -> Extraction:
     """How the run's training images were made, read from its first source store; dfx's defaults where that store is
     not there, or is another one by now. `faces` (one of FACES) and `frames` of a video override it.
+
+    Raises DfxError where the store's detector had weights of its user's own and `weights` are not those.
     """
     if faces not in FACES:
         raise unknown_name("value of --faces", faces, FACES)
-    found = _of_source(run)
+    found = _of_source(run, pin(weights) if weights else None)
     given: dict[str, Any] = {} if faces == "auto" else {"faces": faces}
     if frames is not None:
         given["frames"] = frames
     return Extraction(replace(found.settings, **given), found.origin)
 
 
-def _of_source(run: Run) -> Extraction:
+def _of_source(run: Run, weights: Pinned | None) -> Extraction:
     if not run.config["sources"]:
         return Extraction(ExtractSettings(), "dfx's defaults, since the run does not say what it was trained on")
     source, *others = run.config["sources"]
@@ -73,7 +78,9 @@ def _of_source(run: Run) -> Extraction:
     if "extract" not in store.meta["settings"]:
         return Extraction(ExtractSettings(), f"dfx's defaults, since {source['path']} does not say how it was cut")
     first = f", the first of {len(others) + 1} stores it was trained on" if others else ""
-    return Extraction(ExtractSettings(**store.meta["settings"]["extract"]), f"{source['path']}{first}")
+    recorded = store.meta["settings"]["extract"]
+    given = ", whose faces a file of boxes gave" if recorded.get("boxes") else ""
+    return Extraction(for_other_files(recorded, weights), f"{source['path']}{first}{given}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from dataengine.faces import detect_faces
+from dataengine.faces.detector import load_detector
 from dataengine.sample.footage import Footage, Take, draw_take, film, render
 from dataengine.sample.identity import draw_face, generator
 from dataengine.sample.manipulate import MANIPULATIONS
@@ -111,5 +111,6 @@ def test_some_rows_of_a_head_are_painted_as_in_the_whole() -> None:
 @pytest.mark.parametrize("style", sorted(STYLES))
 def test_the_default_detector_finds_the_face(style: str) -> None:
     pictures = [render(footage(style, identity), frame) for identity in range(6) for frame in (0, 4)]
-    found = [any(face.area > 40 * 40 for face in detect_faces(picture)) for picture in pictures]
+    detect = load_detector("mtcnn", None, 40)
+    found = [any(face.area > 40 * 40 for face in detect(picture)) for picture in pictures]
     assert np.mean(found) >= 0.95

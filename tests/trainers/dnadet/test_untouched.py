@@ -31,7 +31,7 @@ def test_originals_that_are_jpeg_are_refused_and_counted(mixed: Rows) -> None:
 
 def test_crops_that_dfx_wrote_as_jpeg_are_refused_with_the_remedy(tmp_path: Path) -> None:
     rows = select([str(write_store(tmp_path / "cropped", clips={"train": 1}))])
-    rows.stores[0].meta["settings"] = {"extract": {"faces": "largest", "codec": "jpeg"}}
+    rows.stores[0].meta["settings"] = {"extract": {"faces": "track", "codec": "jpeg"}}
     with pytest.raises(DfxError, match=r"cropped holds compressed images \(6 jpg of 6\).*--codec png"):
         check_untouched(rows)
 

@@ -43,11 +43,11 @@ def assert_as_in_the_store(run: Run, store: Path, tree: Path, files: list[Path],
         assert np.abs(np.array([answered[key] for key in keys]) - [expected[key] for key in keys]).max() < 1e-6
 
 
-@pytest.mark.parametrize("faces", ["largest", "none"])
+@pytest.mark.parametrize("faces", ["track", "none"])
 def test_a_frame_is_predicted_from_its_video_as_from_the_store_of_it(made: Made, tmp_path: Path, faces: str) -> None:
     settings = extraction_of(open_run(made.run.path), faces=faces).settings
     run = Run(shutil.copytree(made.run.path, tmp_path / "run"), made.run.config, made.run.result)
-    store = made.store if faces == "largest" else convert_as(made.tree, tmp_path / "whole", settings)
+    store = made.store if faces == "track" else convert_as(made.tree, tmp_path / "whole", settings)
     assert_as_in_the_store(run, store, made.tree, made.videos, settings)
 
 

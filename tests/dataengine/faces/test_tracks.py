@@ -8,8 +8,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dataengine.faces import Face
-from dataengine.tracks import HOLD_IOU, MAX_FACES, MAX_GAP, Sighting, Tracks, between, follow, iou, link
+from dataengine.faces.face import Face
+from dataengine.faces.tracks import (
+    HOLD_IOU,
+    MAX_FACES,
+    MAX_GAP,
+    Sighting,
+    Tracks,
+    between,
+    follow,
+    iou,
+    link,
+    seen_enough,
+)
 
 Spots = Sequence[Sequence[Face]]
 
@@ -18,21 +29,25 @@ def face(x: float, *, side: float = 100, score: float = 0.9) -> Face:
     return Face((x, 50, x + side, 50 + side), score)
 
 
+def nowhere(frame: object, expected: Sequence[Face]) -> None:
+    """A search that leaves it to the whole frame."""
+
+
 def track(spots: Spots, *, stride: int) -> tuple[list[Sighting], list[int]]:
-    """The chosen track over frames that hold the faces `spots`, and the positions that were looked at."""
+    """The largest track over frames that hold the faces `spots`, and the positions that were looked at."""
     looked: list[int] = []
 
     def detect(position: int) -> Sequence[Face]:
         looked.append(position)
         return spots[position]
 
-    chosen = follow(range(len(spots)), detect, lambda position, box: (position, box), stride=stride)
-    assert all(crop == (sighting.position, sighting.face.box) for sighting, crop in chosen)
-    return [sighting for sighting, _ in chosen], looked
+    tracks = follow(range(len(spots)), detect, nowhere, lambda position, face: (position, face), stride=stride)
+    assert all(crop == (sighting.position, sighting.face) for track in tracks for sighting, crop in track)
+    return [sighting for sighting, _ in tracks[0]] if tracks else [], looked
 
 
 def origins(sightings: Sequence[Sighting]) -> list[tuple[int, str]]:
-    return [(sighting.position, sighting.origin) for sighting in sightings]
+    return [(sighting.position, sighting.face.origin) for sighting in sightings]
 
 
 faces = st.builds(
@@ -66,7 +81,7 @@ def test_a_gap_of_two_is_interpolated_and_one_of_three_left_out(stride: int) -> 
     assert [p for p in got if got[p] == "interpolated"] == [3, 4]
     assert not {8, 9, 10} & got.keys()
     assert set(got) == set(range(14)) - {8, 9, 10}
-    bridged = [sighting.face for sighting in chosen if sighting.origin == "interpolated"]
+    bridged = [sighting.face for sighting in chosen if sighting.face.origin == "interpolated"]
     assert [round(f.box[0], 6) for f in bridged] == [6, 8]
     assert {f.score for f in bridged} == {0.8}
 
@@ -107,22 +122,34 @@ def test_a_track_has_each_frame_once_and_no_short_gap(spots: Spots, stride: int)
     assert all(b - a == 1 or b - a > MAX_GAP + 1 for a, b in itertools.pairwise(positions))
     assert len(looked) == len(set(looked))
     for sighting in chosen:
-        if sighting.origin == "detected":
+        if sighting.face.origin == "detected":
             assert sighting.face in spots[sighting.position]
-        assert (sighting.position in looked) or sighting.origin == "tracked"
+        assert (sighting.position in looked) or sighting.face.origin == "tracked"
     assert bool(chosen) == any(spots[position] for position in looked)
 
 
+@given(clips, st.integers(1, 5), st.integers(0, 2**20 - 1))
+def test_looking_near_changes_no_track_where_it_finds_what_the_whole_frame_shows(spots, stride, answers) -> None:
+    def near(position: int, expected: Sequence[Face]) -> Sequence[Face] | None:
+        return spots[position] if answers >> position & 1 else None
+
+    whole, part = (
+        follow(range(len(spots)), lambda position: spots[position], search, lambda position, _: position, stride=stride)
+        for search in (nowhere, near)
+    )
+    assert part == whole
+
+
 @given(clips)
-def test_each_detected_face_is_in_exactly_one_track_and_the_chosen_is_the_largest(spots: Spots) -> None:
+def test_each_detected_face_is_in_exactly_one_track_and_the_largest_comes_first(spots: Spots) -> None:
     tracks = Tracks()
-    settled = [entry for position, found in enumerate(spots) for entry in tracks.add(position, found, "detected")]
-    detected = [(s.position, s.face) for line in tracks.tracks for s in line if s.origin == "detected"]
+    settled = [entry for position, found in enumerate(spots) for entry in tracks.add(position, found)]
+    detected = [(s.position, s.face) for line in tracks.tracks for s in line if s.face.origin == "detected"]
     key = lambda entry: (entry[0], entry[1].box, entry[1].score)  # noqa: E731
     assert sorted(detected, key=key) == sorted(((p, f) for p, found in enumerate(spots) for f in found), key=key)
     assert sum(len(line) for line in tracks.tracks) == len(settled) == len({(n, s.position) for n, s in settled})
     areas = [sum(s.face.area for s in line) for line in tracks.tracks]
-    assert tracks.largest() == (areas.index(max(areas)) if areas else None)
+    assert [areas[number] for number in tracks.ordered()] == sorted(areas, reverse=True)
 
 
 @given(st.lists(faces, max_size=5), st.lists(faces, max_size=5))
@@ -137,7 +164,7 @@ def test_links_use_each_face_once_and_the_best_overlap_first(before: list[Face],
 
 @given(faces, faces, st.integers(0, 4))
 def test_boxes_between_lie_between(a: Face, b: Face, count: int) -> None:
-    boxes = [a.box, *(f.box for f in between(a, b, count)), b.box]
+    boxes = [a.box, *(f.box for f in between(a, b, count, "tracked")), b.box]
     assert len(boxes) == count + 2
     for corner in zip(*boxes, strict=True):
         steps = [y - x for x, y in itertools.pairwise(corner)]
@@ -161,12 +188,73 @@ def test_no_more_than_a_few_frames_are_held(num_faces: int) -> None:
             yield picture
             del picture
 
-    follow(pictures(), lambda _: [face(0)] * num_faces, lambda _, box: box, stride=4)
+    follow(pictures(), lambda _: [face(0)] * num_faces, nowhere, lambda _, face: face, stride=4)
     assert most <= 4 + MAX_GAP + 1
 
 
 def test_of_a_crowd_only_the_largest_faces_are_followed() -> None:
     crowd = [face(200.0 * k, side=20 + k) for k in range(30)]
     crops: list[float] = []
-    follow([0], lambda _: crowd, lambda _, box: crops.append(box[2] - box[0]), stride=1)
+    follow([0], lambda _: crowd, nowhere, lambda _, face: crops.append(face.side), stride=1)
     assert sorted(crops) == [20 + k for k in range(30 - MAX_FACES, 30)]
+
+
+def test_where_the_track_does_not_hold_faces_are_looked_for_near_their_path_before_the_whole_frame() -> None:
+    spots = [[face(60.0 * p)] for p in range(9)]
+    looked: list[int] = []
+    asked: dict[int, Sequence[Face]] = {}
+
+    def detect(position: int) -> Sequence[Face]:
+        looked.append(position)
+        return spots[position]
+
+    def near(position: int, expected: Sequence[Face]) -> Sequence[Face] | None:
+        asked[position] = expected
+        return None if position == 6 else spots[position]
+
+    (track,) = follow(range(9), detect, near, lambda position, _: position, stride=4)
+    assert [crop for _, crop in track] == list(range(9))
+    assert looked == [0, 4, 8, 6]
+    assert sorted(asked) == [1, 2, 3, 5, 6, 7]
+    for position, expected in asked.items():
+        assert [f.box[0] for f in expected] == pytest.approx([60.0 * position])
+    assert {origin for _, origin in origins([sighting for sighting, _ in track])} == {"detected"}
+
+
+@pytest.mark.parametrize(
+    ("second", "tracks"),
+    [
+        ([face(90)], 1),  # hardly overlaps, and is the only one within reach
+        ([face(120)], 2),  # out of reach
+        ([face(90, side=160)], 2),  # of another size
+        ([face(90), Face((-90, 50, 10, 150), 0.9)], 3),  # either may be it
+    ],
+)
+def test_a_head_that_moves_too_fast_to_overlap_is_followed_where_it_is_beyond_doubt(
+    second: list[Face], tracks: int
+) -> None:
+    found = Tracks()
+    found.add(0, [face(0)])
+    found.add(1, second)
+    assert len(found.tracks) == tracks
+
+
+def test_a_face_that_was_lost_is_taken_up_by_overlap_alone() -> None:
+    found = Tracks()
+    found.add(0, [face(0)])
+    found.add(2, [face(90)])
+    assert len(found.tracks) == 2
+
+
+def test_landmarks_are_interpolated_with_their_boxes() -> None:
+    points = tuple((float(k), 10.0 * k) for k in range(5))
+    moved = tuple((x + 40, y - 20) for x, y in points)
+    a, b = Face((0, 0, 10, 10), 0.9, points), Face((40, 0, 50, 10), 0.8, moved)  # type: ignore[arg-type]
+    _, half, _ = between(a, b, 3, "tracked")
+    assert half.landmarks == tuple((x + 20, y - 10) for x, y in points)
+    assert between(a, Face(b.box, 0.8), 1, "tracked")[0].landmarks is None
+
+
+@pytest.mark.parametrize(("sightings", "frames", "kept"), [(3, 32, False), (4, 32, True), (1, 1, True), (1, 11, False)])
+def test_a_track_is_kept_with_all_where_it_is_seen_in_a_tenth_of_the_frames(sightings, frames, kept) -> None:
+    assert seen_enough(sightings, frames) == kept
