@@ -148,6 +148,8 @@ def extract(clip: Clip, root: Place, settings: ExtractSettings) -> tuple[list[Sa
     except MediaError as error:
         # The file stands beside the reason already; without its name, equal reasons can be counted.
         return [], tally.report("failed", str(error).removeprefix(printable(f"{root / clip.first}: ")))
+    if not samples:
+        return [], tally.report("failed", _no_face(faces, tally.found, settings), faces, settings)
     reasons = [tally.loss(clip)]
     if missing := tally.found - len({sample.frame for sample in samples}):
         reasons.append(f"no face in {missing} of {tally.found} frames")
