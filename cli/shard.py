@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.text import Text
 
-from cli.console import JsonOption, console, progress, show_notes, write_json
+from cli.console import JsonOption, console, show_notes, write_json
+from dataengine.errors import DfxError
 
 if TYPE_CHECKING:
-    from dataengine.convert import ClipDone, Converted
+    from dataengine.convert import Converted, Start
+    from dataengine.plan import ConvertSettings
 
 
 def shard(
@@ -83,12 +88,26 @@ def shard(
     max_failures: Annotated[
         int | None, typer.Option(help="Stop after so many unreadable clips. [default: a tenth, at least 20]")
     ] = None,
+    decoder: Annotated[
+        str, typer.Option(help="Of videos: cpu, or nvdec (a GPU's, through DALI; its pixels differ slightly).")
+    ] = "cpu",
+    check: Annotated[
+        bool, typer.Option("--check", help="Say what the tree holds beside what was published, and write nothing.")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Begin even where the disk seems too small.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print errors and the last line alone.")] = False,
+    log: Annotated[
+        Path | None,
+        typer.Option("--log", help="Append what happens to this file, a JSON object a line.", metavar="FILE"),
+    ] = None,
     json_file: JsonOption = None,
 ) -> None:
     """Convert a dataset once into a store: WebDataset tars with DALI indexes and Parquet tables.
 
     Killed or interrupted, the same command goes on where it stood; a finished store is recognised and left alone.
     """
+    from cli.conversion_progress import ConversionProgress
+    from dataengine import nvdec
     from dataengine.convert import convert
     from dataengine.executors import executor_of
     from dataengine.extract import ExtractSettings
@@ -112,32 +131,71 @@ def shard(
             size=size,
             codec=codec,  # type: ignore[arg-type]
             quality=jpeg_quality,
+            decoder=decoder,  # type: ignore[arg-type]
         ),
         seed=seed,
         shard_samples=shard_samples,
     )
     root = root or f"data/{layout}"
-    out = out or f"shards/{layout}"
-    start = time.perf_counter()
-    with progress(f"Converting {layout}") as advance:
+    options = ScanOptions(quality=quality, splits=split_files, name=name)
+    if check:
+        from cli.check import check_tree
 
-        def on_clip(done: ClipDone) -> None:
-            failed = f"failed: {done.clip.first}" if done.report.status == "failed" else ""
-            advance(note=failed, total=done.total)
+        write_json(json_file, check_tree(layout, root, options, seed))
+        return
+    if decoder == "nvdec":
+        if address is not None:
+            raise DfxError("--decoder nvdec takes this machine's GPU, a cluster's tasks have none; leave --address out")
+        nvdec.refuse_without_device()
+    out = out or f"shards/{layout}"
+    num_workers = os.cpu_count() or 1 if workers is None else workers
+    start = time.perf_counter()
+    with ConversionProgress(f"Converting {layout}", quiet=quiet, log=log) as shown:
+
+        def on_start(begun: Start) -> None:
+            foreseen = _foresee(begun, settings, num_workers, force=force, say=shown.say)
+            shown.on_start(begun, layout=layout, out=str(begun.out), foreseen_bytes=foreseen)
 
         converted = convert(
             layout,
             root,
             out,
             settings,
-            ScanOptions(quality=quality, splits=split_files, name=name),
+            options,
             executor=executor_of(workers=workers, address=address),
             max_failures=max_failures,
-            on_clip=on_clip,
+            on_start=on_start,
+            on_clip=shown.on_clip,
+            on_shard=shown.on_shard,
         )
-    result = summary(converted, time.perf_counter() - start)
-    _show(result)
+        result = summary(converted, time.perf_counter() - start)
+        told = ("store", "fingerprint", "samples", "shards_written", "shards_kept", "seconds")
+        shown.finished(**{name: result[name] for name in told})
+    _show(result, quiet=quiet)
     write_json(json_file, result)
+
+
+def _foresee(
+    begun: Start, settings: ConvertSettings, workers: int, *, force: bool, say: Callable[[str], None]
+) -> int | None:
+    """Say what the conversion will take of the disk. Raises StoreError where it cannot fit, unless forced to go on."""
+    from dataengine.forecast import forecast, free_bytes, refuse_where_it_cannot_fit, shown_bytes
+    from dataengine.place import is_remote
+
+    if not begun.pending:
+        return None
+    found = forecast(begun.pending, begun.root, settings)
+    if found is None:
+        say("how much disk it will take is unknown: none of the clips looked at can be read")
+        return None
+    remote = is_remote(begun.out)
+    here = Path(tempfile.gettempdir()) if remote else Path(str(begun.out))
+    needed, free = found.disk_bytes(workers=workers, remote=remote), free_bytes(here)
+    at_a_time = f", {shown_bytes(needed)} of them here at a time" if remote else ""
+    say(f"about {shown_bytes(found.bytes)} for {found.images:,} images{at_a_time}; {shown_bytes(free)} free on {here}")
+    if not force:
+        refuse_where_it_cannot_fit(needed, free, here)
+    return found.bytes
 
 
 def summary(converted: Converted, seconds: float) -> dict[str, Any]:
@@ -165,16 +223,20 @@ def summary(converted: Converted, seconds: float) -> dict[str, Any]:
     }
 
 
-def _show(result: dict[str, Any]) -> None:
+def _show(result: dict[str, Any], *, quiet: bool) -> None:
     if not result["shards_written"]:
         console.print(f"{result['store']} is finished already: {result['samples']:,} images, nothing to do.")
     else:
+        lost = f", {len(result['failed']):,} failed" if quiet and result["failed"] else ""
         console.print(
             Text(result["store"], "bold"),
-            f"{result['samples']:,} images of {result['clips']:,} clips in "
+            f"{result['samples']:,} images of {result['clips']:,} clips{lost} in "
             f"{result['shards_written'] + result['shards_kept']} shards, {result['seconds']:.0f} s",
             sep=": ",
+            soft_wrap=True,
         )
+    if quiet:
+        return
     reasons = Counter(entry["reason"] for entry in result["failed"])
     if result["failed"]:
         failed = Text(f"{len(result['failed'])} clips failed", "red")

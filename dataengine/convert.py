@@ -16,7 +16,7 @@ from typing import Any
 
 from dataengine import layouts, place, splits
 from dataengine.errors import StoreError
-from dataengine.executors import HERE, Executor
+from dataengine.executors import HERE, Executor, OnShard
 from dataengine.faces.crops import prepare
 from dataengine.layouts.scan import ScanOptions
 from dataengine.lease import alone
@@ -53,7 +53,18 @@ class Converted:
     """Shards that stood already."""
 
 
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What `on_start` hears: the plan, and which of its shards have no tar yet."""
+
+    root: Place
+    out: Place
+    plan: Plan
+    pending: tuple[ShardPlan, ...]
+
+
 OnClip = Callable[[ClipDone], None]
+OnStart = Callable[[Start], None]
 
 
 def convert(
@@ -65,13 +76,18 @@ def convert(
     *,
     executor: Executor = HERE,
     max_failures: int | None = None,
+    on_start: OnStart | None = None,
     on_clip: OnClip | None = None,
+    on_shard: OnShard | None = None,
 ) -> Converted:
     """Convert the dataset at `root`, read as `layout`, into the store folder `out`; either may be a URL.
 
     The store's tars and index.parquet are the same bytes whatever the executor and however often it is interrupted. A
     clip that cannot be read is recorded as failed and the rest goes on, until `max_failures` clips have failed (None:
     a tenth of them, at least 20).
+
+    `on_start` is called before anything is written, `on_clip` after each clip, `on_shard` after each shard that is
+    written; each may raise to stop.
 
     Raises LayoutError for a tree that is not the layout's; StoreError where `out` holds something else, another
     run is writing it, the disk is full, `out` cannot be written, processes die of a clip, too many clips failed, or
@@ -82,6 +98,10 @@ def convert(
     clips = splits.derive(scan.clips, settings.seed)
     faces = prepare(settings.extract, clips)
     plan = make_plan(clips, settings)
+    if on_start is not None:
+        there = place.sizes(out) if out.is_dir() else {}
+        missing = () if DATASET_FILE in there else tuple(shard for shard in plan.shards if shard.shard not in there)
+        on_start(Start(root, out, plan, missing))
     with _held(out) as check:
         about = {"layout": layout, "settings": settings_json(settings), "clips": len(clips), "plan": plan.digest}
         store = _recognise(out, about)
@@ -99,7 +119,7 @@ def convert(
             pending = [shard for shard, kept in zip(plan.shards, can_be_kept, strict=True) if not kept]
         watch = _Watch(plan.num_clips, max_failures, on_clip, check)
         if pending:
-            executor.run(pending, Job(root.resolve(), out.resolve(), settings), watch)
+            executor.run(pending, Job(root.resolve(), out.resolve(), settings), watch, on_shard)
         if store is not None:
             _same_bytes_again(pending, store)
         else:

@@ -9,6 +9,9 @@ from collections.abc import Iterable
 class DfxError(ValueError):
     """Something the user can mend. The text is one line: what is wrong, which file or value, what to do."""
 
+    def __str__(self) -> str:
+        return printable(super().__str__())
+
 
 class LayoutError(DfxError):
     """A dataset's tree is not what its layout says, or its official metadata contradict it."""
@@ -24,6 +27,12 @@ class StoreError(DfxError):
 
 class StateError(DfxError):
     """A saved state or checkpoint belongs to another stream, run or taxonomy."""
+
+
+def printable(text: str) -> str:
+    """A text with file names in it, on one line and in UTF-8: a name may hold line ends, and bytes that are no text."""
+    joined = text.replace("\r", "\\r").replace("\n", "\\n")
+    return joined.encode("utf-8", "backslashreplace").decode()
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> DfxError:

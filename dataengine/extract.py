@@ -11,7 +11,8 @@ from typing import Any, Literal, TypeVar, get_args
 import cv2
 import simplejpeg
 
-from dataengine.errors import DfxError, MediaError
+from dataengine import nvdec
+from dataengine.errors import DfxError, MediaError, printable
 from dataengine.faces.crops import ClipFaces, FaceCrop, face_crops
 from dataengine.faces.detector import check_detector, weights_sha256
 from dataengine.faces.pinned import Pinned
@@ -22,6 +23,7 @@ from dataengine.video import ImageFile, Pixels, count_frames, decode_frames, fra
 
 Faces = Literal["track", "largest", "all", "none"]
 Codec = Literal["jpeg", "png"]
+Decoder = Literal["cpu", "nvdec"]
 T = TypeVar("T")
 
 
@@ -55,9 +57,15 @@ class ExtractSettings:
     codec: Codec = "jpeg"
     quality: int = 95
     """JPEG quality, always with 4:4:4 chroma: forensic traces are the signal."""
+    decoder: Decoder = "cpu"
+    """Of videos; nvdec is a GPU's (`nvdec.py`). Their pixels differ slightly."""
 
     def __post_init__(self) -> None:
-        for name, value, known in (("faces", self.faces, Faces), ("codec", self.codec, Codec)):
+        for name, value, known in (
+            ("faces", self.faces, Faces),
+            ("codec", self.codec, Codec),
+            ("decoder", self.decoder, Decoder),
+        ):
             if value not in get_args(known):
                 raise DfxError(f"{name} is '{value}'; it must be one of: {', '.join(get_args(known))}")
         bounds = (
@@ -139,7 +147,7 @@ def extract(clip: Clip, root: Place, settings: ExtractSettings) -> tuple[list[Sa
             raise MediaError(tally.loss(clip))
     except MediaError as error:
         # The file stands beside the reason already; without its name, equal reasons can be counted.
-        return [], tally.report("failed", str(error).removeprefix(f"{root / clip.first}: "))
+        return [], tally.report("failed", str(error).removeprefix(printable(f"{root / clip.first}: ")))
     if not samples:
         return [], tally.report("failed", _no_face(faces, tally.found, settings), faces, settings)
     reasons = [tally.loss(clip)]
@@ -162,7 +170,7 @@ class _Tally:
     found: int = 0
     decode_s: float = 0.0
     unreadable: list[str] = field(default_factory=list)
-    """What is wrong with each image file that was left out."""
+    """What is wrong with each image file that was left out, as NAME: REASON, or REASON where the clip has one file."""
 
     def timed(self, frames: Iterator[T]) -> Iterator[T]:
         while True:
@@ -178,6 +186,8 @@ class _Tally:
         """Why fewer frames were found than asked for, "" where none is lost."""
         if self.found == self.asked:
             return ""
+        if self.unreadable and len(clip.paths) == 1:
+            return self.unreadable[0]
         why = self.unreadable[0] if self.unreadable else f"{clip.first} breaks off early"
         return f"{self.asked - self.found} of {self.asked} frames cannot be read: {why}"
 
@@ -222,17 +232,21 @@ def _pixels(clip: Clip, root: Place, settings: ExtractSettings, tally: _Tally) -
             if not indices:
                 raise MediaError(f"{path}: its {num_frames} frames end before those listed begin; replace the file")
             tally.asked = len(indices)
-            yield from tally.timed(decode_frames(path, indices, num_frames=num_frames))
+            decode = nvdec.decode_frames if settings.decoder == "nvdec" else decode_frames
+            yield from tally.timed(decode(path, indices, num_frames=num_frames))
         except MediaError as error:
             # A copy's name tells nobody anything.
-            raise MediaError(str(error).replace(str(path), str(root / clip.first))) from None
+            raise MediaError(str(error).replace(printable(str(path)), str(root / clip.first))) from None
 
 
 def _images(clip: Clip, root: Place, tally: _Tally) -> Iterator[tuple[int, ImageFile]]:
     tally.asked = len(clip.paths)
     for frame, image in images(root, clip):
         if isinstance(image, MediaError):
-            tally.unreadable.append(str(image))
+            # A store moves, so that the root's name means nothing in it; and equal reasons can be counted.
+            name = f"{clip.archive}/{clip.paths[frame]}" if clip.archive else clip.paths[frame]
+            reason = str(image).removeprefix(printable(f"{root / name}: "))
+            tally.unreadable.append(reason if len(clip.paths) == 1 else f"{printable(name)}: {reason}")
         else:
             yield frame, image
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -110,8 +111,8 @@ def as_counted(path: str) -> list[tuple[int, str]]:
 def list_source(root: str | Path | Place) -> SourceTree:
     """List a dataset's folder.
 
-    Raises LayoutError where there is no such folder, and for a link to a folder that is listed already: its clips
-    would count twice.
+    Raises LayoutError where there is no such folder, for a link to a folder that is listed already (its clips would
+    count twice), for a link to nothing, and for what is neither file nor folder.
     """
     place = place_of(root) if isinstance(root, str) else root
     if isinstance(place, RemotePath):
@@ -133,13 +134,25 @@ def _walk(root: Path) -> Iterator[tuple[str, int]]:
             path = f"{folder}/{entry.name}" if folder else entry.name
             if entry.name.startswith("."):
                 continue
-            if entry.is_dir():
+            mode = _mode(entry)
+            if stat.S_ISDIR(mode):
                 if entry.is_symlink():
                     _refuse_twice(root, path, seen)
                 seen[os.path.realpath(root / path)] = path
                 pending.append(path)
-            elif entry.is_file():
+            elif stat.S_ISREG(mode):
                 yield path, entry.stat().st_size
+            else:
+                raise LayoutError(f"{root / path} is a pipe, socket or device; remove it from the dataset's folder")
+
+
+def _mode(entry: os.DirEntry[str]) -> int:
+    try:
+        return entry.stat().st_mode
+    except OSError as error:
+        if not entry.is_symlink():
+            raise LayoutError(f"{entry.path} cannot be read ({error.strerror}); check its permissions") from None
+        raise LayoutError(f"{entry.path} is a link to nothing; restore what it points to, or remove it") from None
 
 
 def _listed(folder: Path) -> list[os.DirEntry[str]]:

@@ -24,8 +24,15 @@ from dataengine.errors import MediaError
 MAX_PIXELS = 100_000_000
 """Of one image: decoding it takes three bytes a pixel. The largest sensors of cameras have as many."""
 
+CONTAINERS = "mov,matroska,avi,mpeg,mpegts,mpegvideo,m4v,h264,hevc,asf,flv,ogg"
+"""Formats that a video file may have, as FFmpeg names its demultiplexers: those that hold the video themselves."""
+
 Pixels = npt.NDArray[np.uint8]
 """An RGB image, (height, width, 3)."""
+
+cv2.utils.logging.setLogLevel(
+    cv2.utils.logging.LOG_LEVEL_SILENT
+)  # what is wrong with an image is said once, as its clip's reason
 
 _TO_RGB = (
     Interpolation.BILINEAR.value
@@ -67,7 +74,7 @@ def count_frames(path: str | Path) -> int:
     Raises:
         MediaError: the file is missing, empty, no video, or holds no frames.
     """
-    with _opened(path) as (container, stream):
+    with opened_video(path) as (container, stream):
         frames: int = stream.frames
         if not frames:
             frames = sum(packet.size > 0 for packet in container.demux(stream))
@@ -95,14 +102,14 @@ def decode_frames(
         return
     decoded, cause = 0, "its data end"
     reformatter = VideoReformatter()
-    with _opened(path) as (container, stream):
+    with opened_video(path) as (container, stream):
         stream.codec_context.thread_count = threads
         stream.codec_context.thread_type = "AUTO"
         try:
             for frame in container.decode(stream):
                 if decoded == target:
                     rgb = reformatter.reformat(frame, format="rgb24", interpolation=_TO_RGB, threads=1)
-                    yield decoded, _upright(np.asarray(rgb.to_ndarray(), np.uint8), frame)
+                    yield decoded, upright(np.asarray(rgb.to_ndarray(), np.uint8), frame)
                     target = next(wanted, None)
                     if target is None:
                         return
@@ -159,7 +166,7 @@ def checked_image(data: bytes, path: str | Path) -> ImageFile:
     try:
         width, height = _claimed_size(data, ext)
         if width * height > MAX_PIXELS:
-            raise MediaError(f"{path}: claims {width:,} x {height:,} px, more than any camera gives; replace the file")
+            raise MediaError(f"{path}: claims over {MAX_PIXELS:,} px, more than any camera gives; replace the file")
         if ext == "jpg":
             image = simplejpeg.decode_jpeg(data, "RGB", strict=True)
         else:
@@ -204,25 +211,28 @@ def _image_format(data: bytes) -> str | None:
 
 
 @contextmanager
-def _opened(path: str | Path) -> Iterator[tuple[av.container.InputContainer, av.VideoStream]]:
+def opened_video(path: str | Path) -> Iterator[tuple[av.container.InputContainer, av.VideoStream]]:
     """The container and its first video stream; whatever is wrong with them as a MediaError."""
     try:
         if Path(path).stat().st_size == 0:
             raise MediaError(f"{path}: the file is empty; replace it")
-        with av.open(str(path)) as container:
+        # A list of other files or URLs (HLS, ffconcat, DASH) is a video to the library, whatever the file is called.
+        options = {"format_whitelist": CONTAINERS, "protocol_whitelist": "file"}
+        with av.open(f"file:{path}", options=options) as container:
             stream = container.streams.best("video")
             if stream is None:
                 raise MediaError(f"{path}: no video stream in the file; remove it")
             if stream.codec_context is None:
                 raise MediaError(f"{path}: nothing here decodes its video codec; convert it to H.264")
+            stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
             yield container, stream
-    except av.InvalidDataError:
+    except (av.InvalidDataError, av.ArgumentError, av.EOFError):
         raise MediaError(f"{path}: not a video, or cut off before its index; replace the file") from None
     except (av.FFmpegError, OSError) as error:
         raise MediaError(f"{path}: {error.strerror}; check the path and its permissions") from None
 
 
-def _upright(rgb: Pixels, frame: av.VideoFrame) -> Pixels:
+def upright(rgb: Pixels, frame: av.VideoFrame) -> Pixels:
     """Turn and mirror an image as the frame's display matrix says (to the nearest quarter turn)."""
     display = frame.side_data.get(SideData.DISPLAYMATRIX)
     if display is None:

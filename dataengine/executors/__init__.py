@@ -7,6 +7,7 @@ import os
 from dataengine.errors import DfxError
 from dataengine.executors.attempts import Executor as Executor
 from dataengine.executors.attempts import OnReport as OnReport
+from dataengine.executors.attempts import OnShard as OnShard
 from dataengine.executors.here import HERE as HERE
 from dataengine.executors.processes import Processes as Processes
 from dataengine.executors.ray import Ray as Ray

@@ -14,6 +14,9 @@ from dataengine.shard import Job
 OnReport = Callable[[Clip, ClipReport], None]
 """Hears of each clip as it is done, once, in the process that converts; may raise to stop."""
 
+OnShard = Callable[[ShardPlan], None]
+"""Hears, there too, of each shard that stands; may raise to stop."""
+
 DEATHS = 3
 """Of processes that were at work on the same shard, after which it is given up: a machine may be lost or restarted in a
 run of days, but a clip that ends its process each time must not do so for ever."""
@@ -22,8 +25,8 @@ run of days, but a clip that ends its process each time must not do so for ever.
 class Executor(Protocol):
     """Runs `shard.write_shard` once for each shard."""
 
-    def run(self, shards: Sequence[ShardPlan], job: Job, on_report: OnReport) -> None:
-        """Write the shards; those in hand are given up where `on_report` raises, finished ones stay.
+    def run(self, shards: Sequence[ShardPlan], job: Job, on_report: OnReport, on_shard: OnShard | None = None) -> None:
+        """Write the shards; those in hand are given up where one of the two raises, finished ones stay.
 
         Raises what a shard raises, and StoreError where the processes that work on one die DEATHS times.
         """
@@ -32,9 +35,10 @@ class Executor(Protocol):
 class Attempts:
     """The shards that wait and those in hand. A shard whose process dies is tried again from its first clip."""
 
-    def __init__(self, shards: Sequence[ShardPlan], on_report: OnReport) -> None:
+    def __init__(self, shards: Sequence[ShardPlan], on_report: OnReport, on_shard: OnShard | None = None) -> None:
         self._waiting = deque(shards)
         self._on_report = on_report
+        self._on_shard = on_shard
         self._told: Counter[str] = Counter()
         """Clips of a shard that `on_report` has heard of, in any attempt."""
         self._at: Counter[str] = Counter()
@@ -52,6 +56,11 @@ class Attempts:
         if at == self._told[shard.shard]:
             self._told[shard.shard] += 1
             self._on_report(shard.clips[at], report)
+
+    def stands(self, shard: ShardPlan) -> None:
+        """A shard in hand is finished."""
+        if self._on_shard is not None:
+            self._on_shard(shard)
 
     def died(self, shard: ShardPlan, how: str) -> None:
         """Its process is gone, `how` in words: the shard waits again. Raises StoreError where it was the last try."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import cv2
 
-from dataengine.executors.attempts import OnReport
+from dataengine.executors.attempts import OnReport, OnShard
 from dataengine.plan import ShardPlan
 from dataengine.shard import Job, write_shard
 
@@ -16,7 +16,7 @@ from dataengine.shard import Job, write_shard
 class Here:
     """This process."""
 
-    def run(self, shards: Sequence[ShardPlan], job: Job, on_report: OnReport) -> None:
+    def run(self, shards: Sequence[ShardPlan], job: Job, on_report: OnReport, on_shard: OnShard | None = None) -> None:
         """See `Executor`."""
         threads = cv2.getNumThreads()
         cv2.setNumThreads(1)
@@ -24,6 +24,8 @@ class Here:
             for shard in shards:
                 for number, report in enumerate(write_shard(shard, job)):
                     on_report(shard.clips[number], report)
+                if on_shard is not None:
+                    on_shard(shard)
         finally:
             cv2.setNumThreads(threads)
 

@@ -12,7 +12,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
 from dataengine.errors import DfxError
-from dataengine.executors.attempts import Attempts, OnReport
+from dataengine.executors.attempts import Attempts, OnReport, OnShard
 from dataengine.plan import ShardPlan
 from dataengine.processes import begin_worker
 from dataengine.records import ClipReport
@@ -29,9 +29,9 @@ class Processes:
 
     count: int
 
-    def run(self, shards: Sequence[ShardPlan], job: Job, on_report: OnReport) -> None:
+    def run(self, shards: Sequence[ShardPlan], job: Job, on_report: OnReport, on_shard: OnShard | None = None) -> None:
         """See `Executor`. A process that dies is replaced."""
-        attempts = Attempts(shards, on_report)
+        attempts = Attempts(shards, on_report, on_shard)
         workers: dict[Connection, _Worker] = {}
         idle: list[_Worker] = []
         try:
@@ -56,6 +56,7 @@ class Processes:
                         raise said
                     else:
                         idle.append(workers.pop(worker.pipe))
+                        attempts.stands(worker.shard)
         finally:
             for worker in (*idle, *workers.values()):
                 worker.process.terminate()  # what it leaves half-written, whoever holds the store clears away

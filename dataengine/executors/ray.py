@@ -10,7 +10,7 @@ import cv2
 
 from dataengine.cluster import connected
 from dataengine.errors import DfxError
-from dataengine.executors.attempts import Attempts, OnReport
+from dataengine.executors.attempts import Attempts, OnReport, OnShard
 from dataengine.plan import ShardPlan
 from dataengine.records import ClipReport
 from dataengine.shard import Job, write_shard
@@ -26,12 +26,12 @@ class Ray:
     tasks: int | None = None
     """At work at once, at most; None: as many as the cluster has cores."""
 
-    def run(self, shards: Sequence[ShardPlan], job: Job, on_report: OnReport) -> None:
+    def run(self, shards: Sequence[ShardPlan], job: Job, on_report: OnReport, on_shard: OnShard | None = None) -> None:
         """See `Executor`. A task whose worker or machine is lost is begun again elsewhere.
 
         Raises DfxError where Ray is missing or the cluster cannot be reached.
         """
-        attempts = Attempts(shards, on_report)
+        attempts = Attempts(shards, on_report, on_shard)
         with connected("converting on a cluster", gpus=0, address=self.address, libraries=()):
             import ray
 
@@ -61,6 +61,7 @@ class Ray:
         try:
             attempts.heard(shard, ray.get(next(stream)))
         except StopIteration:
+            attempts.stands(shard)
             return False
         except RayTaskError as error:
             raise error.cause if isinstance(error.cause, DfxError) else error from None

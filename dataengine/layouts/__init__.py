@@ -58,10 +58,16 @@ def scan(name: str, root: str | Place, options: ScanOptions) -> Scan:
     Raises LayoutError where the root does not exist or holds another layout, naming that one, and where
     `options.name` is given to a layout that has a name.
     """
+    return scan_with(name, root, options)[1]
+
+
+def scan_with(name: str, root: str | Place, options: ScanOptions) -> tuple[SourceTree, Scan]:
+    """The listed tree beside its clips; see `scan`."""
     layout = layout_named(name)
     if options.name and not layout.named:
         raise LayoutError(f"--name {options.name} is for layouts without a name; leave it out: {name} has its own")
-    return scan_tree(layout, list_source(root), options)
+    tree = list_source(root)
+    return tree, scan_tree(layout, tree, options)
 
 
 def scan_tree(layout: Layout, tree: SourceTree, options: ScanOptions) -> Scan:

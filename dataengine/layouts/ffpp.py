@@ -73,12 +73,16 @@ def official_pairs(tree: SourceTree, folder: str) -> dict[str, str]:
                 f"them in {tree.shown(folder)}, or name their folder with --splits DIR"
             )
         pairs = read_json(tree, path)
-        if not isinstance(pairs, list) or not all(isinstance(pair, list) and len(pair) == 2 for pair in pairs):
+        if not isinstance(pairs, list) or not all(_is_pair(pair) for pair in pairs):
             raise LayoutError(f"{tree.shown(path)} is not a list of [id, id] pairs; get the official split file again")
         for identity in (str(member) for pair in pairs for member in pair):
             if split_of.setdefault(identity, split) != split:
                 raise LayoutError(f"{tree.shown(path)} lists {identity}, which is in {split_of[identity]}.json too")
     return split_of
+
+
+def _is_pair(pair: object) -> bool:
+    return isinstance(pair, list) and len(pair) == 2 and all(isinstance(member, str | int) for member in pair)
 
 
 def _folders(tree: SourceTree) -> Iterator[tuple[str, str, str]]:

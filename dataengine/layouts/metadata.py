@@ -42,7 +42,8 @@ def parsed_rows(
     text: str, name: str, columns: Sequence[str] = (), *, delimiter: str = ","
 ) -> Iterator[tuple[int, dict[str, str]]]:
     """The rows of CSV text; `name` is the file's in a LayoutError. See `read_rows`."""
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    # Strict: a quotation mark that is never closed would swallow the rows behind it.
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     try:
         header = [column.strip() for column in next(reader, [])]
         if absent := [column for column in columns if column not in header]:
@@ -70,6 +71,7 @@ def inside(name: str, where: str) -> str:
     """
     path = name.replace("\\", "/").removeprefix("./")
     parts = path.split("/")
-    if not path or path.startswith("/") or ".." in parts or "\0" in path or parts[0].endswith(":"):
+    kept = [part for part in parts if part not in ("", ".")]
+    if not kept or path.startswith("/") or ".." in parts or "\0" in path or parts[0].endswith(":"):
         raise LayoutError(f"{where}: '{name[:200]}' is no path below the dataset's folder; mend the list")
-    return "/".join(part for part in parts if part not in ("", "."))
+    return "/".join(kept)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from dataengine.errors import LayoutError
+from dataengine.errors import LayoutError, printable
 from dataengine.records import Clip, clip_id
 from dataengine.source import SourceTree
 
@@ -110,9 +110,11 @@ def scan_of(
     absent, stray = sorted(set(missing)), sorted(set(unexpected))
     said = list(notes)
     if absent:
-        said.append(f"{len(absent):,} listed files are not in the tree (first: {absent[0]})")
+        said.append(f"{len(absent):,} listed files are not in the tree (first: {printable(absent[0])})")
     if stray:
-        said.append(f"{len(stray):,} files of the tree are in no list or place of the dataset (first: {stray[0]})")
+        said.append(
+            f"{len(stray):,} files of the tree are in no list or place of the dataset (first: {printable(stray[0])})"
+        )
     ordered = tuple(sorted(sized, key=lambda clip: clip.clip))
     return Scan(ordered, split_origin, tuple(said), tuple(absent), tuple(stray))
 
