@@ -18,11 +18,27 @@ if TYPE_CHECKING:
 
 
 def shard(
-    layout: Annotated[str, typer.Argument(help="ff++, celeb-df or folder (class folders of videos or images).")],
-    root: Annotated[
-        str | None, typer.Option(help="The dataset's folder or URL. [default: data/LAYOUT]", show_default=False)
+    layout: Annotated[str, typer.Argument(help="What the dataset's tree looks like: `dfx layouts` lists them.")],
+    listing: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="FILE",
+            help="The list of the dataset's files, for manifest (CSV or Parquet) and images (lines of PATH<TAB>LABEL).",
+        ),
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="The store's folder. [default: shards/LAYOUT]")] = None,
+    root: Annotated[
+        str | None,
+        typer.Option(
+            help="The dataset's folder or URL. [default: data/LAYOUT, or the folder of FILE]", show_default=False
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="The store's folder. [default: shards/LAYOUT; for manifest shards/ and FILE's name]"),
+    ] = None,
+    form: Annotated[
+        str, typer.Option("--from", help="Layout manifest: what FILE is, if no table of dfx's: deepfakebench.")
+    ] = "",
     quality: Annotated[
         str,
         typer.Option(
@@ -33,7 +49,9 @@ def shard(
     split_files: Annotated[
         Path | None, typer.Option("--splits", help="Folder of the official split files. [default: in the root]")
     ] = None,
-    name: Annotated[str, typer.Option(help="Layout folder: the dataset's name. [default: the root's]")] = "",
+    name: Annotated[
+        str, typer.Option(help="Layouts folder, images, manifest: the dataset's name. [default: the root's or FILE's]")
+    ] = "",
     frames: Annotated[int, typer.Option(help="Frames a video, evenly spaced over all of it.")] = 32,
     faces: Annotated[
         str | None,
@@ -64,13 +82,14 @@ def shard(
     from dataengine.convert import convert
     from dataengine.extract import ExtractSettings
     from dataengine.layouts import layout_named
+    from dataengine.layouts.listed import folder_of, name_of
     from dataengine.layouts.scan import ScanOptions
     from dataengine.plan import ConvertSettings
 
     settings = ConvertSettings(
         extract=ExtractSettings(
             frames=frames,
-            faces=faces or ("none" if layout_named(layout).cropped else "largest"),  # type: ignore[arg-type]
+            faces=faces or ("none" if layout_named(layout, form).cropped else "largest"),  # type: ignore[arg-type]
             margin=margin,
             size=size,
             codec=codec,  # type: ignore[arg-type]
@@ -79,8 +98,8 @@ def shard(
         seed=seed,
         shard_samples=shard_samples,
     )
-    root = root or f"data/{layout}"
-    out = out or Path("shards") / layout
+    root = root or (folder_of(listing) if listing else f"data/{layout}")
+    out = out or Path("shards") / (name_of(listing) if listing and layout == "manifest" else layout)
     start = time.perf_counter()
     with progress(f"Converting {layout}") as advance:
 
@@ -93,7 +112,7 @@ def shard(
             root,
             out,
             settings,
-            ScanOptions(quality=quality, splits=split_files, name=name),
+            ScanOptions(quality=quality, splits=split_files, name=name, listing=listing or "", form=form),
             workers=os.cpu_count() or 1 if workers is None else workers,
             max_failures=max_failures,
             on_clip=on_clip,

@@ -6,9 +6,11 @@ from dataengine.sample.trees.base import Miniature
 from dataengine.sample.trees.celebdf import plan_celebdf
 from dataengine.sample.trees.ffpp import plan_ffpp
 from dataengine.sample.trees.folder import plan_folder
+from dataengine.sample.trees.manifest import plan_manifest
 
 MINIATURES = {
     "ff++": Miniature(plan=plan_ffpp),
     "celeb-df": Miniature(plan=lambda clips, seed, quality, dfd: plan_celebdf(clips, seed)),
     "folder": Miniature(quality="c40", plan=lambda clips, seed, quality, dfd: plan_folder(clips)),
+    "manifest": Miniature(plan=lambda clips, seed, quality, dfd: plan_manifest(clips, quality)),
 }
