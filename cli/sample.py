@@ -20,7 +20,7 @@ def sample(
     name: Annotated[
         str,
         typer.Argument(
-            help="ff++, celeb-df, folder (class folders, without official splits), manifest (videos and frames with one "
+            help="ff++, celeb-df, folder (class folders, no official splits), manifest (videos and frames with one "
             "CSV file about them), architectures (PNG pictures from generators of four architectures, in class "
             "folders), or images (the same with lists of the splits)."
         ),

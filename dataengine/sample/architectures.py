@@ -1,9 +1,9 @@
 """Portraits, and what tiny generators of four architectures make of them: to try attribution by architecture on.
 
 Class folders of PNG files: `real`, and one for each of `upsampling.ARCHITECTURES`. A picture bears the same name in
-every class, and only the generator's trace tells the classes apart. As `architectures` they are for the layout `folder`,
-whose derived split keeps pictures of one name together; as `images` lists beside them say the same, for the layout
-`images`: `path<TAB>class` for each split, and `classes.txt`. Scores on them say nothing about real generators.
+every class, and only the generator's trace tells the classes apart. As `architectures` they are for the layout
+`folder`, whose derived split keeps pictures of one name together; as `images`, for the layout of that name, they have
+lists of the splits beside them (`path<TAB>class`, and `classes.txt`). Scores on them say nothing about real generators.
 """
 
 from __future__ import annotations
