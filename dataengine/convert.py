@@ -26,7 +26,7 @@ from dataengine.methods import named_by_user
 from dataengine.place import Place, place_of
 from dataengine.plan import ConvertSettings, Plan, ShardPlan, make_plan, settings_json
 from dataengine.records import CLIPS_SCHEMA, FORMAT, INDEX_SCHEMA, SHARDS_SCHEMA, Clip, ClipReport
-from dataengine.shard import PARTS, disk_full_is_clear, finished, index_path, write_table, write_whole
+from dataengine.shard import finished
 from dataengine.store import (
     CLIPS_FILE,
     DATASET_FILE,
@@ -38,7 +38,9 @@ from dataengine.store import (
     open_store,
     shards_digest,
 )
+from dataengine.tar import index_path
 from dataengine.version import VERSION
+from dataengine.whole import PARTS, disk_full_is_clear, write_table, write_whole
 from dataengine.workers import write_shards
 
 

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from dataengine.errors import LayoutError
 from dataengine.records import REAL
 
-FACE_SWAP, REENACTMENT, UNKNOWN = "face swap", "reenactment", "unknown"
+FACE_SWAP, REENACTMENT, TALKING_HEAD = "face swap", "reenactment", "talking head"
+SYNTHESIS, EDITING, UNKNOWN = "synthesis", "editing", "unknown"
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,31 +6,25 @@ written last, `{shard}.done.json`, says that the shard is finished.
 
 from __future__ import annotations
 
-import errno
 import json
-import os
-import tarfile
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
-import webdataset
 import xxhash
 
-from dataengine.errors import StoreError
 from dataengine.extract import extract
 from dataengine.order import counter_hash, text_hash
 from dataengine.place import Place
 from dataengine.plan import ConvertSettings, ShardPlan
 from dataengine.records import CLIPS_SCHEMA, INDEX_SCHEMA, Clip, ClipReport, Sample, sample_key
 from dataengine.store import file_sha256
+from dataengine.tar import TarSample, index_path, write_tar
+from dataengine.whole import PARTS, disk_full_is_clear, write_table, write_whole
 
-PARTS = ".parts"
 _SPOOL_BYTES = 256 << 20  # of one shard's images held in memory before they go to a temporary file
 
 
@@ -89,11 +83,6 @@ def finished(shard: str, out: Path) -> ShardRecord | None:
     return record if whole else None
 
 
-def index_path(tar: Path) -> Path:
-    """DALI's index beside a tar."""
-    return tar.with_suffix(".idx")
-
-
 @dataclass(frozen=True, slots=True)
 class _Entry:
     """One sample of the shard, its bytes at `start` in the spool."""
@@ -115,33 +104,13 @@ class _Entry:
 
 
 def _write_tar(shard: str, entries: list[_Entry], spool: IO[bytes], out: Path) -> list[dict[str, Any]]:
-    rows, lines = [], [f"v1.2 {len(entries)}"]
-    with _renamed_when_whole(out / shard) as stream:
-        # Fixed owner, mode and an integer mtime: the same plan gives the same bytes. (A float mtime would add a
-        # header to every member.) GNU format, since the default refuses long names.
-        writer = webdataset.TarWriter(
-            stream, user="dfx", group="dfx", mode=0o644, mtime=0, encoder=False, format="GNU_FORMAT"
-        )
-        try:
-            for entry in entries:
-                spool.seek(entry.start)
-                data = spool.read(entry.size)
-                members = {entry.sample.ext: data, "json": _sample_json(entry)}
-                line = []
-                for ext, member in members.items():
-                    writer.write({"__key__": entry.key, ext: member})
-                    offset = writer.tarstream.offset - -(-len(member) // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE
-                    line.append(f"{ext} {offset} {len(member)} {entry.key}.{ext}")
-                    if ext == entry.sample.ext:
-                        rows.append(_index_row(entry, shard, offset))
-                lines.append(" ".join(line))
-        except OSError:
-            with suppress(OSError):
-                writer.close()  # else the garbage collector tries it later, and complains on the terminal
-            raise
-        writer.close()
-    write_whole(index_path(out / shard), ("\n".join(lines) + "\n").encode())
-    return rows
+    def samples() -> Iterator[TarSample]:
+        for entry in entries:
+            spool.seek(entry.start)
+            yield TarSample(entry.key, entry.sample.ext, spool.read(entry.size), _sample_json(entry))
+
+    offsets = write_tar(out / shard, samples())
+    return [_index_row(entry, shard, offset) for entry, offset in zip(entries, offsets, strict=True)]
 
 
 def _index_row(entry: _Entry, shard: str, offset: int) -> dict[str, Any]:
@@ -206,46 +175,3 @@ def _as_json(record: ShardRecord | ClipReport) -> dict[str, Any]:
 
 def _write_table(path: Path, rows: list[dict[str, Any]], schema: pa.Schema) -> None:
     write_table(path, pa.Table.from_pylist(rows, schema=schema))
-
-
-def write_table(path: Path, table: pa.Table) -> None:
-    """Write a Parquet file whole or not at all."""
-    with _renamed_when_whole(path) as stream:
-        pq.write_table(table, stream, compression="zstd")
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all."""
-    with _renamed_when_whole(path) as stream:
-        stream.write(data)
-
-
-@contextmanager
-def _renamed_when_whole(path: Path) -> Iterator[IO[bytes]]:
-    # The temporary file lies in .parts, so that a killed process leaves nothing beside the shards.
-    parts = path.parent if path.parent.name == PARTS else path.parent / PARTS
-    temporary = parts / f"tmp-{os.getpid()}-{path.name}"
-    try:
-        with temporary.open("wb") as stream:
-            yield stream
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-
-
-@contextmanager
-def disk_full_is_clear(out: Path) -> Iterator[None]:
-    """Turn an operating system's refusal to write below `out` into a StoreError of one line."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise StoreError(
-                f"no space left for {out}; free some and run the same command again, finished shards are kept"
-            ) from None
-        if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
-            raise StoreError(f"{out} cannot be written to ({error.strerror}); choose another --out") from None
-        raise

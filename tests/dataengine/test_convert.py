@@ -25,8 +25,8 @@ from dataengine.errors import StoreError
 from dataengine.extract import ExtractSettings
 from dataengine.layouts.scan import ScanOptions
 from dataengine.plan import ConvertSettings
-from dataengine.shard import disk_full_is_clear
 from dataengine.store import Store, open_store
+from dataengine.whole import disk_full_is_clear
 
 KILLS = 20
 SETTINGS = ConvertSettings(extract=ExtractSettings(faces="none"), shard_samples=6)

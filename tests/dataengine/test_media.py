@@ -31,7 +31,7 @@ CLIP = Clip(
     source_id="",
     archive="1.tar.gz",
 )
-FILES = {f"a/{n}.jpg": jpeg(picture(n)) for n in (10, 2, 1)}
+FILES = {f"a/{n}.jpg": jpeg(picture(n, 300, 300)) for n in (10, 2, 1)}
 
 
 def pack(path: Path, files: dict[str, bytes], mode: str = "w:gz") -> None:
@@ -75,7 +75,7 @@ def test_a_clip_of_a_part_of_a_video_holds_frames_of_that_part_alone(tmp_path: P
     (tmp_path / "v.mp4").write_bytes(encode((picture(n, 64, 48) for n in range(40)), (64, 48), crf=23, fps=25))
     part = replace(CLIP, paths=("v.mp4",), media="video", archive="", ranges=((3, 5), (20, 30)))
     samples, report = extract(part, tmp_path, replace(UNTOUCHED, frames=6))
-    assert [sample.frame for sample in samples] == [4, 20, 22, 24, 26, 28]
+    assert [sample.frame for sample in samples] == [4, 21, 23, 25, 27, 29]
     assert report.frames_asked == 6
     beyond = replace(part, ranges=((100, 120),))
     samples, report = extract(beyond, tmp_path, UNTOUCHED)
