@@ -67,16 +67,17 @@ def read_listing(listing: str, columns: Sequence[str], needed: str) -> Iterator[
     Raises LayoutError where the file cannot be read, is neither, lacks the column `needed`, or names one twice;
     reading on raises it for a row of another length than the header's.
     """
+    ending = suffix(place_of(listing).name)
     with _opened(place_of(listing)) as stream:
-        if suffix(listing) in (".parquet", ".pq"):
+        if ending in (".parquet", ".pq"):
             yield _parquet(stream, listing, columns, needed)
         else:
-            yield _csv(stream, listing, columns, needed)
+            yield _csv(stream, listing, columns, needed, "\t" if ending == ".tsv" else ",")
 
 
-def _csv(stream: IO[bytes], name: str, columns: Sequence[str], needed: str) -> Listing:
+def _csv(stream: IO[bytes], name: str, columns: Sequence[str], needed: str, delimiter: str) -> Listing:
     text = io.TextIOWrapper(stream, "utf-8-sig", newline="")
-    reader = csv.reader(text, delimiter="\t" if suffix(name) == ".tsv" else ",")
+    reader = csv.reader(text, delimiter=delimiter)
 
     def rows() -> Iterator[tuple[int, tuple[str, ...]]]:
         with _clear(name):
@@ -180,8 +181,11 @@ class Below:
 def below(tree: SourceTree) -> Below:
     """How the paths of a list are understood that belong to this tree."""
     root = tree.root
-    roots = (root, root.absolute(), root.resolve()) if isinstance(root, Path) else (root,)
-    tops = {f"{str(place).rstrip('/')}/" for place in roots if is_remote(place) or Path(str(place)).is_absolute()}
+    if isinstance(root, Path):
+        roots = [str(place) for place in (root, root.absolute(), root.resolve()) if place.is_absolute()]
+    else:
+        roots = [root.base]
+    tops = {f"{place.rstrip('/')}/" for place in roots}
     return Below(tree, tuple(sorted(tops)))
 
 
