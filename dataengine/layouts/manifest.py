@@ -1,6 +1,6 @@
 """Any dataset that one CSV or Parquet file describes: a row for each video, part of a video, image or folder of frames.
 
-    path,label,method,split,target_id,source_id,quality,clip,frame,dataset,start,stop,archive
+    path,label,method,raw_method,split,target_id,source_id,quality,clip,dataset,archive,frame,start,stop
 
 `path` and one of `label` and `method` are needed, the others may be left out: docs/datasets.md says what each means.
 Nothing is guessed: what contradicts itself is an error that gives the line.
@@ -10,42 +10,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from itertools import pairwise
-from typing import NamedTuple
-from urllib.parse import unquote
 
-from dataengine import methods
 from dataengine.errors import LayoutError
-from dataengine.layouts.folder import SPLIT_FOLDERS
 from dataengine.layouts.listed import below, name_of, none_there, read_listing
 from dataengine.layouts.metadata import inside
+from dataengine.layouts.rows import Row, clip_name, identity_of, method_of, number_of, span_of, split_of
 from dataengine.layouts.scan import Layout, Scan, ScanOptions, scan_of
 from dataengine.records import REAL, Clip, Media, clip_id
 from dataengine.source import IMAGE_SUFFIXES, VIDEO_SUFFIXES, SourceTree, as_counted, suffix
 
-_SPLITS = {**SPLIT_FOLDERS, "none": "none", "": ""}
 _ARCHIVES = (".tar", ".tar.gz", ".tgz")
-_OF_A_CLIP = frozenset({"split", "target_id", "source_id", "quality", "archive"})
-_LABELS = {"real": 0, "0": 0, "fake": 1, "1": 1}
-
-
-class Row(NamedTuple):
-    """One row of a manifest as text; "" where nothing is said."""
-
-    path: str
-    label: str
-    method: str
-    split: str
-    target_id: str
-    source_id: str
-    quality: str
-    clip: str
-    frame: str
-    dataset: str
-    start: str
-    stop: str
-    archive: str
+_OF_A_CLIP = slice(Row._fields.index("label"), Row._fields.index("archive") + 1)
+"""The columns in which all rows of a clip agree."""
 
 
 @dataclass(slots=True)
@@ -118,13 +95,13 @@ class _Reading:
         if not row.dataset or path != row.path or archive != row.archive:
             row = row._replace(path=path, dataset=row.dataset or self._dataset, archive=archive)
         media, files = self._files(path, archive)
-        span = _span(row, media)
+        span = span_of(row, media)
         for file in files or (path,):
             self._once(file, archive, span, number)
-        _, method = _method(row.label, row.method, row.dataset)
+        _, method = method_of(row.label, row.method, row.dataset)
         if row.source_id and method.name == REAL:
             raise LayoutError(f"a real has the source_id '{row.source_id}'; only a fake has a source")
-        _split(row.split)
+        split_of(row.split)
         if not files:
             self.missing.append(archive or path)
         elif row.clip or span or files[0] != path:
@@ -144,7 +121,7 @@ class _Reading:
                     raise LayoutError(f"{self._unit}s {line} and {other} both take frame {start} of {path}; part them")
         gathered, self._gathered = self._gathered, {}
         for (dataset, name), clip in gathered.items():
-            named = _clip_name(dataset, name) if clip.row.clip else clip_id(dataset, name)
+            named = clip_name(dataset, name) if clip.row.clip else clip_id(dataset, name)
             ranges = tuple(sorted(clip.ranges))
             self._clips.append(self._clip(clip.row, named, clip.media, self._ordered(name, clip), ranges))
         return self._clips
@@ -185,7 +162,7 @@ class _Reading:
             self._same(clip, row, media)
         if len(files) > 1 and row.frame:
             raise LayoutError(f"frame {row.frame} stands beside a folder; its images are ordered by name")
-        frame = _number(row.frame, "frame") if row.frame else -1
+        frame = number_of(row.frame, "frame") if row.frame else -1
         if media == "images" or not clip.files:
             clip.files.extend((frame, file) for file in files)
         if span:
@@ -193,109 +170,47 @@ class _Reading:
 
     def _same(self, clip: _Gathered, row: Row, media: Media) -> None:
         """Refuse a row that does not belong to the clip that it names."""
-        first = clip.row
-        if media == "images" and row[1:8] == first[1:8] and row.archive == first.archive:
-            return  # as nearly every row
-        at = f"in {self._unit} {clip.number}"
+        first, at = clip.row, f"in {self._unit} {clip.number}"
         name = row.clip or row.path
         if media != clip.media or (media == "video" and row.path != first.path):
             raise LayoutError(f"clip '{name}' has {row.path} here and {first.path} {at}; a video is a clip of its own")
-        ours, theirs = (_method(each.label, each.method, each.dataset)[0] for each in (row, first))
+        if row[_OF_A_CLIP] == first[_OF_A_CLIP]:
+            return
+        ours, theirs = (method_of(each.label, each.method, each.dataset)[0] for each in (row, first))
         if ours != theirs:
             raise LayoutError(f"clip '{name}' is {ours} here and {theirs} {at}; name two clips")
         for column, here, there in zip(Row._fields, row, first, strict=True):
-            if here != there and column in _OF_A_CLIP:
+            if here != there and column in ("raw_method", "split", "target_id", "source_id", "quality", "archive"):
                 raise LayoutError(f"clip '{name}' has {column} '{here}' here and '{there}' {at}; mend one")
 
     def _ordered(self, name: str, clip: _Gathered) -> tuple[str, ...]:
-        numbers = {frame for frame, _ in clip.files}
-        if numbers == {-1}:
-            return tuple(sorted((path for _, path in clip.files), key=as_counted))
-        if -1 in numbers:
+        """By frame, then by name: of one frame there may be several faces."""
+        numbered = {frame >= 0 for frame, _ in clip.files}
+        if len(numbered) > 1:
             raise LayoutError(f"clip '{name}' numbers some of its frames alone; give all of them a frame, or none")
-        if len(numbers) < len(clip.files):
-            raise LayoutError(f"clip '{name}' gives two of its images the same frame; number them apart")
-        return tuple(path for _, path in sorted(clip.files))
+        return tuple(path for _, path in sorted(clip.files, key=lambda file: (file[0], as_counted(file[1]))))
 
     def _clip(
         self, row: Row, named: str, media: Media, paths: tuple[str, ...], ranges: tuple[tuple[int, int], ...] = ()
     ) -> Clip:
-        raw, method = _method(row.label, row.method, row.dataset)
+        raw, method = method_of(row.label, row.method, row.dataset)
         sizes = self._tree.sizes
         return Clip(
             clip=named,
             paths=paths,
             media=media,
             dataset=row.dataset,
-            split=_split(row.split),
-            raw_method=raw,
+            split=split_of(row.split),
+            raw_method=row.raw_method or raw,
             method=method.name,
             category=method.category,
             quality=row.quality,
-            target_id=_identity(row.dataset, row.target_id or row.clip or row.path),
-            source_id=_identity(row.dataset, row.source_id) if row.source_id else "",
+            target_id=identity_of(row.dataset, row.target_id or row.clip or row.path),
+            source_id=identity_of(row.dataset, row.source_id) if row.source_id else "",
             ranges=ranges,
             archive=row.archive,
             source_bytes=sizes[row.archive] if row.archive else sum(sizes[path] for path in paths),
         )
-
-
-@lru_cache(maxsize=4096)
-def _method(label: str, name: str, dataset: str) -> tuple[str, methods.Method]:
-    """The method's name in the dataset, and the method. Raises LayoutError where label and method contradict."""
-    if label and label.lower() not in _LABELS:
-        raise LayoutError(f"label '{label}' is none of real, fake, 0 (real), 1 (fake)")
-    if not label and not name:
-        raise LayoutError("neither label nor method says what it is; give one")
-    fake = _LABELS[label.lower()] if label else None
-    raw = name or ("fake" if fake else REAL)
-    method = methods.named_by_user(raw, dataset)
-    if fake == 0 and method.name != REAL:
-        raise LayoutError(f"a real with the method '{name}'; leave the method of reals empty, or write real")
-    if fake == 1 and method.name == REAL:
-        raise LayoutError(f"a fake with the method '{name}', which is real; mend one of the two")
-    return raw, method
-
-
-@lru_cache(maxsize=64)
-def _split(name: str) -> str:
-    if name.lower() not in _SPLITS:
-        raise LayoutError(f"split '{name}' is none of train, val, test, none; leave it empty to have one derived")
-    return _SPLITS[name.lower()]
-
-
-def _span(row: Row, media: Media) -> tuple[int, int] | None:
-    """The frames [start, stop) that the row takes, None for all of them."""
-    if media == "video" and row.frame:
-        raise LayoutError(f"frame {row.frame} of a video; frames of videos are chosen with start and stop")
-    if not row.start and not row.stop:
-        return None
-    if media != "video":
-        raise LayoutError("start and stop are for videos; leave them empty for images")
-    start, stop = _number(row.start, "start"), _number(row.stop, "stop")
-    if start >= stop:
-        raise LayoutError(f"start {start} is not before stop {stop}; frames are counted from 0, and stop is left out")
-    return start, stop
-
-
-def _number(text: str, column: str) -> int:
-    digits = text.removesuffix(".0")  # what tables make of whole numbers beside empty cells
-    if not (digits.isascii() and digits.isdigit()):
-        raise LayoutError(f"{column} is '{text}'; give a whole number from 0")
-    return int(digits)
-
-
-def _identity(dataset: str, name: str) -> str:
-    """Qualified by the dataset; one that is already, as in a table that a store was exported to, stays as it is."""
-    return name if name.startswith(f"{dataset}/") else f"{dataset}/{name}"
-
-
-def _clip_name(dataset: str, name: str) -> str:
-    """The id of a clip that the list names; an id that a store gave stays as it is."""
-    rest = name.removeprefix(f"{dataset}/")
-    if rest != name and clip_id(dataset, unquote(rest), keep_suffix=True) == name:
-        return name
-    return clip_id(dataset, name, keep_suffix=True)
 
 
 LAYOUT = Layout(

@@ -7,7 +7,7 @@ import runpy
 from pathlib import Path
 
 from dataengine.layouts import FORMS, LAYOUTS, scan, scan_tree
-from dataengine.layouts.manifest import Row
+from dataengine.layouts.rows import Row
 from dataengine.layouts.scan import ScanOptions
 from dataengine.source import list_source
 
