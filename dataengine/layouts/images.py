@@ -27,6 +27,7 @@ from dataengine.source import IMAGE_SUFFIXES, SourceTree, list_source, suffix
 
 CLASSES = "classes.txt"
 _LIST_SUFFIXES = frozenset({".txt"})
+_SPLITS = ("train", "val", "test")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +77,13 @@ def scan(tree: SourceTree, options: ScanOptions) -> Scan:
 def _lists(tree: SourceTree, options: ScanOptions) -> tuple[list[_List], list[str]]:
     """The list files, none for class folders, and the names of the classes."""
     if options.listing:
-        return [_List(options.listing, text_of(options.listing), "")], beside(options.listing, CLASSES).splitlines()
+        split = _only_split(name_of(options.listing))
+        return [_List(options.listing, text_of(options.listing), split)], beside(options.listing, CLASSES).splitlines()
     where = list_source(options.splits) if options.splits else tree
     # At any depth of a folder that is named for its lists; among pictures, a text file below may be anything.
     texts = where.below("", _LIST_SUFFIXES) if options.splits else where.files("", _LIST_SUFFIXES)
     lists = []
-    for split in ("train", "val", "test"):
+    for split in _SPLITS:
         found = [path for path in texts if PurePosixPath(path).stem.rpartition("_")[2] == split]
         if len(found) > 1:
             raise LayoutError(
@@ -92,6 +94,12 @@ def _lists(tree: SourceTree, options: ScanOptions) -> tuple[list[_List], list[st
         raise LayoutError(f"{where.root} holds no train.txt, val.txt or test.txt; name the folder of the lists")
     names = next((where.read_text(path) for path in texts if PurePosixPath(path).name == CLASSES), "")
     return lists, names.splitlines()
+
+
+def _only_split(name: str) -> str:
+    """The split that a list given alone is named after, as celeba_test_cross_seed is; "" for none or several."""
+    named = [split for split in _SPLITS if split in name.split("_")]
+    return named[0] if len(named) == 1 else ""
 
 
 def _lines(listed: _List, tree: SourceTree) -> Iterator[tuple[int, str, str]]:

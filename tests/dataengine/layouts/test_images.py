@@ -84,6 +84,15 @@ def test_one_list_may_be_given_and_its_splits_are_derived(tmp_path: Path) -> Non
     assert found.split_origin == "derived, image by image"
 
 
+def test_a_list_given_alone_is_of_the_split_that_its_name_holds(dnadet: Path) -> None:
+    make(dnadet, "dataset/GANs/ProGAN/seed_v1/0.png")
+    annotations = dnadet / "lists/celeba_test/annotations"
+    make(annotations, classes="real\nProGAN\n")
+    options = ScanOptions(listing=str(annotations / "celeba_test_cross_seed.txt"))
+    (clip,) = scan("images", dnadet, options).clips
+    assert (clip.dataset, clip.method, clip.split) == ("celeba_test_cross_seed", "ProGAN", "test")
+
+
 def test_an_image_in_two_lists_is_an_error_that_names_both(tmp_path: Path) -> None:
     make(tmp_path, "a/1.png", "a/2.png", train="a/1.png\t0\n", val="a/2.png\t0\na/1.png\t0\n")
     with pytest.raises(LayoutError, match=r"val\.txt line 2: a/1\.png is in .*train\.txt line 1 too"):
