@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import gzip
-import io
-import tarfile
 import tempfile
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, cast
 
-from dataengine.errors import DfxError, MediaError
+from dataengine.archive import members
+from dataengine.errors import MediaError
 from dataengine.place import Place, is_remote
 from dataengine.records import Clip
 from dataengine.video import ImageFile, checked_image, read_image
-
-MAX_MEMBER_BYTES = 256 << 20
-"""Of one image in an archive; a header may claim any size."""
 
 
 @contextmanager
@@ -84,65 +77,3 @@ def _members(root: Place, clip: Clip) -> Iterator[tuple[int, ImageFile | MediaEr
         reason = str(error).removeprefix(f"{name}: ")
     for path, position in wanted.items():
         yield position, MediaError(f"{name}/{path}: {reason}")
-
-
-def members(root: Place, archive: str, wanted: frozenset[str] | None = None) -> Iterator[tuple[str, bytes]]:
-    """The regular files in a .tar or .tar.gz as (name, bytes), in one pass, nothing written to disk.
-
-    With `wanted`, those alone; without, every one with b"" for its bytes. Links, devices and names that climb out of
-    the archive are left out. Raises MediaError where the archive is missing, damaged, or a member is absurdly large.
-    """
-    name = str(root / archive)
-    try:
-        with _opened(root, archive) as stream, tarfile.open(fileobj=stream, mode="r|") as tar:
-            for member in tar:
-                path = member.name.removeprefix("./")
-                if not member.isreg() or path.startswith("/") or ".." in path.split("/"):
-                    continue
-                if wanted is None:
-                    yield path, b""
-                elif path in wanted:
-                    if member.size > MAX_MEMBER_BYTES:
-                        raise MediaError(f"{name}: {path} claims {member.size:,} bytes; replace the archive")
-                    held = tar.extractfile(member)
-                    yield path, held.read() if held else b""
-    except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise MediaError(f"{name}: damaged archive ({str(error)[:80] or 'it ends early'}); get it again") from None
-    except FileNotFoundError:
-        raise MediaError(f"{name}: not there any more; restore the file") from None
-    except DfxError:
-        raise
-    except OSError as error:
-        raise MediaError(f"{name}: {error.strerror or error}; check the file and its permissions") from None
-
-
-@contextmanager
-def _opened(root: Place, archive: str) -> Iterator[IO[bytes]]:
-    if isinstance(root, Path):
-        raw: IO[bytes] = (root / archive).open("rb")
-    else:
-        raw = io.BufferedReader(_Chunks((root / archive).chunks()), 1 << 20)
-    with raw:
-        yield cast(IO[bytes], gzip.GzipFile(fileobj=raw)) if archive.lower().endswith(("gz", "tgz")) else raw
-
-
-class _Chunks(io.RawIOBase):
-    """Bytes that arrive in chunks, as a stream."""
-
-    def __init__(self, chunks: Iterator[bytes]) -> None:
-        self._chunks = chunks
-        self._rest = memoryview(b"")
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        while not self._rest:
-            data = next(self._chunks, None)
-            if data is None:
-                return 0
-            self._rest = memoryview(data)
-        count = min(len(buffer), len(self._rest))
-        buffer[:count] = self._rest[:count]
-        self._rest = self._rest[count:]
-        return count

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -30,25 +30,25 @@ class SourceTree:
     """Bytes of every file, hidden ones and those in hidden folders left out."""
 
     @cached_property
-    def _entries(self) -> dict[str, tuple[list[str], list[str]]]:
-        """Subfolders and files of each folder."""
-        entries: dict[str, tuple[list[str], list[str]]] = defaultdict(lambda: ([], []))
+    def _entries(self) -> dict[str, tuple[dict[str, None], list[str]]]:
+        """Subfolders and files of each folder; of subfolders there may be 100,000, so they are looked up."""
+        entries: dict[str, tuple[dict[str, None], list[str]]] = defaultdict(lambda: ({}, []))
         for path in self.sizes:
             folder = path.rpartition("/")[0]
             entries[folder][1].append(path)
             while folder and folder not in entries[parent := folder.rpartition("/")[0]][0]:
-                entries[parent][0].append(folder)
+                entries[parent][0][folder] = None
                 folder = parent
         return dict(entries)
 
     def folders(self, folder: str = "") -> list[str]:
         """Its subfolders that hold a file at any depth, sorted by name; none where it does not exist."""
-        return sorted(self._entries.get(folder, ([], []))[0])
+        return sorted(self._entries.get(folder, ({}, []))[0])
 
     def files(self, folder: str, suffixes: frozenset[str]) -> list[str]:
         """The files directly in it with one of the suffixes (lower case; they match any case), sorted as people
         count: the frame 10 comes after 9."""
-        found = self._entries.get(folder, ([], []))[1]
+        found = self._entries.get(folder, ({}, []))[1]
         return sorted((path for path in found if suffix(path) in suffixes), key=as_counted)
 
     def below(self, folder: str, suffixes: frozenset[str]) -> list[str]:
@@ -66,25 +66,34 @@ class SourceTree:
         """Whether there is such a folder with a file below it."""
         return path in self._entries
 
-    def read_text(self, path: str) -> str:
-        """A small text file in full. Raises LayoutError where it is missing, too large or not UTF-8."""
+    def read_text(self, path: str, encodings: Sequence[str] = ("utf-8-sig",)) -> str:
+        """A small text file in full, in the first of the encodings that fits.
+
+        Raises LayoutError where it is missing, too large, or of none of them.
+        """
         if path not in self.sizes:
             raise LayoutError(f"{self.shown(path)} is missing; it comes with the dataset: put it back")
         if self.sizes[path] > _TEXT_LIMIT:
             raise LayoutError(f"{self.shown(path)} has {self.sizes[path]:,} bytes, too many for a list; replace it")
-        return decoded((self.root / path).read_bytes(), self.shown(path))
+        return decoded((self.root / path).read_bytes(), self.shown(path), encodings)
 
     def shown(self, path: str) -> str:
         """The path as a message names it."""
         return str(self.root / path) if path else str(self.root)
 
 
-def decoded(data: bytes, name: str) -> str:
-    """The text of a UTF-8 file, with or without a byte order mark. Raises LayoutError, naming the file."""
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise LayoutError(f"{name} is no text file (UTF-8); get it again from where the dataset came from") from None
+def decoded(data: bytes, name: str, encodings: Sequence[str] = ("utf-8-sig",)) -> str:
+    """The text of a file in the first of the encodings that fits; UTF-8 with or without a byte order mark.
+
+    Raises LayoutError, naming the file.
+    """
+    for encoding in encodings:
+        try:
+            return data.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    known = " or ".join("UTF-8" if encoding == "utf-8-sig" else encoding for encoding in encodings)
+    raise LayoutError(f"{name} is no text file ({known}); get it again from where the dataset came from")
 
 
 def suffix(path: str) -> str:

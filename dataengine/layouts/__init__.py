@@ -5,13 +5,47 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from dataengine.errors import LayoutError, unknown_name
-from dataengine.layouts import celebdf, deepfakebench, ffpp, folder, images, manifest
+from dataengine.layouts import (
+    celebdf,
+    deeperforensics,
+    deepfakebench,
+    df40,
+    dfdc,
+    dfdc_preview,
+    dfdm,
+    dfplatter,
+    fakeavceleb,
+    ffpp,
+    folder,
+    forgerynet,
+    images,
+    kodf,
+    manifest,
+    wilddeepfake,
+)
 from dataengine.layouts.scan import Layout, Scan, ScanOptions
 from dataengine.place import Place
 from dataengine.source import SourceTree, list_source
 
 LAYOUTS: Mapping[str, Layout] = {
-    layout.name: layout for layout in (ffpp.LAYOUT, celebdf.LAYOUT, folder.LAYOUT, images.LAYOUT, manifest.LAYOUT)
+    layout.name: layout
+    for layout in (
+        ffpp.LAYOUT,
+        celebdf.LAYOUT,
+        dfdc.LAYOUT,
+        fakeavceleb.LAYOUT,
+        forgerynet.LAYOUT,
+        dfdc_preview.LAYOUT,
+        wilddeepfake.LAYOUT,
+        df40.LAYOUT,
+        deeperforensics.LAYOUT,
+        dfdm.LAYOUT,
+        dfplatter.LAYOUT,
+        kodf.LAYOUT,
+        folder.LAYOUT,
+        images.LAYOUT,
+        manifest.LAYOUT,
+    )
 }
 """By name. The last ones are the most general: they are never guessed from what a tree looks like."""
 

@@ -109,7 +109,7 @@ def scan_of(
         if renamed == found:
             raise LayoutError(f"{tree.root}: two clips are named {min(twice)}; name each file once")
         found = renamed
-    sized = (clip if clip.source_bytes else replace(clip, source_bytes=_source_bytes(clip, tree)) for clip in found)
+    sized = (_sized(clip, tree) for clip in found)
     absent, stray = sorted(set(missing)), sorted(set(unexpected))
     said = list(notes)
     if absent:
@@ -120,6 +120,8 @@ def scan_of(
     return Scan(ordered, split_origin, tuple(said), tuple(absent), tuple(stray))
 
 
-def _source_bytes(clip: Clip, tree: SourceTree) -> int:
+def _sized(clip: Clip, tree: SourceTree) -> Clip:
+    """A layout of millions of clips gives their sizes itself, so that none is made twice."""
     paths = (clip.archive,) if clip.archive else clip.paths
-    return sum(tree.sizes.get(path, 0) for path in paths)
+    size = sum(tree.sizes.get(path, 0) for path in paths)
+    return clip if clip.source_bytes == size else replace(clip, source_bytes=size)

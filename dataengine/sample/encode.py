@@ -1,8 +1,9 @@
-"""Frames to an H.264 file or to images, the same bytes each time."""
+"""Frames to an H.264 file, to images or to an archive of them, the same bytes each time."""
 
 from __future__ import annotations
 
 import io
+import tarfile
 from collections.abc import Iterable
 
 import av
@@ -39,6 +40,17 @@ def jpeg(frame: U8) -> bytes:
     """An RGB frame as a JPEG of quality 95, with halved chroma as cameras and tools write it."""
     data: bytes = simplejpeg.encode_jpeg(frame, 95, "RGB", "420")
     return data
+
+
+def tar(files: Iterable[tuple[str, bytes]]) -> bytes:
+    """Files, given as (name, bytes), in a plain tar, the same bytes each time."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as archive:
+        for name, data in files:
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            archive.addfile(member, io.BytesIO(data))
+    return buffer.getvalue()
 
 
 def png(frame: U8) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from functools import lru_cache, partial
 from pathlib import Path
@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from dataengine.errors import DfxError, unknown_name
-from dataengine.sample.encode import CRF, encode, jpeg, png
+from dataengine.sample.encode import CRF, encode, jpeg, png, tar
 from dataengine.sample.footage import FPS, Footage, Take, draw_take, film, render
 from dataengine.sample.identity import U8, draw_face, generator
 from dataengine.sample.making import claim, made, num_bytes, write, write_folder
@@ -89,13 +89,15 @@ def generate(
     start = time.perf_counter()
     try:
         claim(root, asdict(settings))
-        missing = [item for item in tree.items if not (root / item.path).exists()]
-        kept = len(tree.items) - len(missing)
+        files = _files(tree.items)
+        missing = [items for path, items in files.items() if not (root / path).exists()]
+        written = sum(map(len, missing))
+        kept = len(tree.items) - written
         done = kept
         if on_progress and kept:
             on_progress(done, len(tree.items))
-        for _ in made(missing, partial(_make, root=root, settings=settings), root, "videos", workers):
-            done += 1
+        for items in made(missing, partial(_make, root=root, settings=settings), root, "videos", workers):
+            done += len(items)
             if on_progress:
                 on_progress(done, len(tree.items))
         for path, text in tree.lists.items():
@@ -111,9 +113,9 @@ def generate(
         settings=settings,
         real=len(tree.items) - len(methods),
         fakes={method: methods.count(method) for method in sorted(set(methods))},
-        written=len(missing),
+        written=written,
         kept=kept,
-        bytes=sum(num_bytes(root / item.path) for item in tree.items),
+        bytes=sum(num_bytes(root / path) for path in files),
         seconds=time.perf_counter() - start,
     )
 
@@ -123,7 +125,7 @@ def _checked(
 ) -> Settings:
     if name not in MINIATURES:
         raise unknown_name("miniature dataset", name, MINIATURES)
-    width, height = size or STYLES[name].size
+    width, height = size or STYLES[MINIATURES[name].style or name].size
     quality = quality or MINIATURES[name].quality
     if quality not in CRF:
         raise unknown_name("quality", quality, CRF)
@@ -144,28 +146,47 @@ def _checked(
     )
 
 
-def _make(item: Item, root: Path, settings: Settings) -> None:
-    frames, size = _frames(item, settings), (settings.width, settings.height)
-    if item.form == "video":
-        write(root / item.path, encode(frames, size, crf=CRF[settings.quality], fps=FPS))
-    elif item.form == "frames":
-        write_folder(root / item.path, ((f"{n:03d}.jpg", jpeg(frame)) for n, frame in enumerate(frames)))
+def _files(items: Iterable[Item]) -> dict[str, list[Item]]:
+    """The clips by the file or folder that is made of them: one, or all of an archive."""
+    files: dict[str, list[Item]] = {}
+    for item in items:
+        files.setdefault(item.archive or item.path, []).append(item)
+    return files
+
+
+def _make(items: list[Item], root: Path, settings: Settings) -> None:
+    if items[0].archive:
+        held = ((f"./{item.path}/{name}", data) for item in items for name, data in _images(item, settings))
+        write(root / items[0].archive, tar(held))
+    elif items[0].form == "video":
+        size = (settings.width, settings.height)
+        write(root / items[0].path, encode(_frames(items[0], settings), size, crf=CRF[settings.quality], fps=FPS))
     else:
-        take = _footage(item.target, settings).take
-        crops = (face_of(frame, take.matrix(n)) for n, frame in enumerate(frames))
-        write_folder(root / item.path, ((f"{n:03d}.png", png(crop)) for n, crop in enumerate(crops)))
+        write_folder(root / items[0].path, _images(items[0], settings))
+
+
+def _images(item: Item, settings: Settings) -> Iterator[tuple[str, bytes]]:
+    """The files of a folder of frames or faces."""
+    take = _footage(item.target, settings).take
+    for number, frame in enumerate(_frames(item, settings)):
+        name = item.frame.format(number)
+        if item.form == "frames":
+            yield f"{name}.jpg", jpeg(frame)
+        else:
+            yield f"{name}.png", png(face_of(frame, take.matrix(number)))
 
 
 def _frames(item: Item, settings: Settings) -> Iterator[U8]:
     """The frames of a clip. A real and the fakes of it see the same footage, each encoded once."""
     footage = _footage(item.target, settings)
+    frames = min(item.frames or settings.frames, settings.frames)
     if item.source is None:
-        yield from (render(footage, frame) for frame in range(settings.frames))
+        yield from (render(footage, frame) for frame in range(frames))
         return
-    touched = item.segments or ((0, settings.frames),)
+    touched = item.segments or ((0, frames),)
     rng = generator("manipulation", settings.seed, item.target.style, item.path.rpartition("/")[2], item.method)
     step = MANIPULATIONS[item.method](footage, _take(item.source, settings), rng)
-    for frame in range(settings.frames):
+    for frame in range(frames):
         recorded = render(footage, frame)
         yield step(recorded, frame) if any(start <= frame < stop for start, stop in touched) else recorded
 

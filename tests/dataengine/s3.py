@@ -50,7 +50,8 @@ class Remote:
         return self.url(name)
 
     def put(self, key: str, data: bytes) -> None:
-        with self._files.open_output_stream(f"{BUCKET}/{key}") as stream:
+        """The bytes as they are: by itself, pyarrow compresses what is called .gz."""
+        with self._files.open_output_stream(f"{BUCKET}/{key}", compression=None) as stream:
             stream.write(data)
 
     def delete(self, key: str) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from dataengine.errors import MediaError
 from dataengine.extract import ExtractSettings, extract
-from dataengine.media import images, members
+from dataengine.media import images
 from dataengine.records import Clip
 from dataengine.sample.encode import encode
 from tests.dataengine.made import jpeg, picture
@@ -67,8 +67,7 @@ def test_an_archive_that_is_cut_off_gives_what_it_has(tmp_path: Path) -> None:
     found = [image for _, image in images(tmp_path, CLIP)]
     assert 1 <= sum(isinstance(image, MediaError) for image in found) <= 2
     (tmp_path / "1.tar.gz").write_bytes(b"no archive at all")
-    with pytest.raises(MediaError, match="damaged archive"):
-        list(members(tmp_path, "1.tar.gz"))
+    assert ["damaged archive" in str(image) for _, image in images(tmp_path, CLIP)] == [True] * 3
 
 
 def test_a_clip_of_a_part_of_a_video_holds_frames_of_that_part_alone(tmp_path: Path) -> None:

@@ -33,9 +33,15 @@ class Item:
     method: str = ""
     """Key of manipulate.MANIPULATIONS; "" for a real."""
     form: Literal["video", "frames", "faces"] = "video"
-    """An mp4 file; or `path` is a folder of frames, 000.jpg and so on, or of the faces cut out of them, as 000.png."""
+    """An mp4 file; or `path` is a folder of frames as JPEG, or of the faces cut out of them as PNG."""
+    archive: str = ""
+    """The plain tar below the root, whatever its name, that `path` lies in; "" for none."""
+    frame: str = "{:03d}"
+    """What a frame's file is called, without its suffix, by its number."""
     segments: tuple[tuple[int, int], ...] = ()
     """The frames [start, stop) that are manipulated; () for all of them."""
+    frames: int = 0
+    """At most so many, where a list names each of them; 0 for as many as are asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,5 +60,7 @@ class Miniature:
 
     quality: str = "c23"
     """Default compression: a key of encode.CRF."""
+    style: str = ""
+    """Key of styles.STYLES that gives the default size; "" is the dataset's own name."""
     plan: Callable[[int, int, str, bool], Tree]
     """From clips, seed, quality and whether DFD is wanted."""

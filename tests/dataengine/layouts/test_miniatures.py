@@ -1,0 +1,78 @@
+"""The miniature of a dataset is its official tree: the layout reads all of it, and it becomes a store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from dataengine.convert import convert
+from dataengine.extract import ExtractSettings
+from dataengine.layouts import LAYOUTS, list_source, scan
+from dataengine.layouts.scan import ScanOptions
+from dataengine.plan import ConvertSettings
+from dataengine.sample import MINIATURES, generate
+from dataengine.sample.trees.base import Tree
+from dataengine.splits import derive
+from tests.dataengine.sample.test_trees import laid_out
+
+NAMES = ("dfdc", "fakeavceleb", "forgerynet", "dfdc-preview")
+
+
+def planned(name: str, clips: int) -> Tree:
+    return MINIATURES[name].plan(clips, 0, "c23", False)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_layout_takes_every_video_with_its_label_and_no_other_layout_takes_the_tree(
+    name: str, tmp_path: Path
+) -> None:
+    tree = planned(name, 16)
+    videos = {item.path: item for item in tree.items if item.form == "video"}
+    root = laid_out(Tree(tuple(videos.values()), tree.lists), tmp_path)
+    found = scan(name, root, ScanOptions())
+    taken = {clip.paths[0]: clip for clip in found.clips if clip.raw_method != "Rest"}
+    assert {path: clip.label for path, clip in taken.items()} == {
+        path: int(item.method != "") for path, item in videos.items()
+    }
+    assert found.unexpected == ()
+    assert [layout.name for layout in LAYOUTS.values() if layout.is_tree(list_source(root))] == [name, "folder"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_sixteen_clips_fill_the_splits_that_the_dataset_has_with_reals_and_fakes(name: str, tmp_path: Path) -> None:
+    clips = derive(scan(name, laid_out(planned(name, 16), tmp_path), ScanOptions()).clips, seed=0)
+    splits = {"train", "val"} if name == "forgerynet" else {"train", "val", "test"}
+    assert {(clip.split, clip.label) for clip in clips} == {(split, label) for split in splits for label in (0, 1)}
+
+
+def test_forgerynets_partly_fake_videos_have_real_and_fake_frames_within_a_short_video(tmp_path: Path) -> None:
+    found = scan("forgerynet", laid_out(planned("forgerynet", 8), tmp_path), ScanOptions())
+    rest = {clip.group: clip.ranges for clip in found.clips if clip.raw_method == "Rest"}
+    fakes = {clip.group: clip.ranges for clip in found.clips if clip.group in rest and clip.label}
+    assert len(rest) == len(fakes) >= 4
+    assert all(ranges[0][0] < 9 for ranges in (*rest.values(), *fakes.values()))
+
+
+@pytest.mark.parametrize(("name", "form"), [*((name, "") for name in NAMES), ("forgerynet", "image")])
+def test_a_miniature_becomes_a_store(name: str, form: str, tmp_path: Path) -> None:
+    generate(name, tmp_path / "tree", clips=2, frames=10, size=(160, 120), workers=0)
+    settings = ConvertSettings(extract=ExtractSettings(faces="none", frames=2))
+    store = convert(name, tmp_path / "tree", tmp_path / "store", settings, ScanOptions(form=form), workers=0).store
+    clips = store.clips().to_pylist()
+    assert {clip["status"] for clip in clips} == {"ok"}
+    assert {clip["label"] for clip in clips} == {0, 1}
+    found = scan(name, tmp_path / "tree", ScanOptions(form=form))
+    assert (len(clips), found.unexpected) == (len(found.clips), ())
+
+
+def test_the_frames_of_a_partly_fake_video_reach_the_store_under_their_own_label(tmp_path: Path) -> None:
+    generate("forgerynet", tmp_path / "tree", clips=2, frames=10, size=(160, 120), workers=0)
+    found = scan("forgerynet", tmp_path / "tree", ScanOptions())
+    settings = ConvertSettings(extract=ExtractSettings(faces="none", frames=32))
+    store = convert("forgerynet", tmp_path / "tree", tmp_path / "store", settings, ScanOptions(), workers=0).store
+    rows = store.index().to_pylist()
+    for clip in (clip for clip in found.clips if clip.ranges):
+        frames = {n for start, stop in clip.ranges for n in range(start, min(stop, 10))}
+        assert {row["frame"] for row in rows if row["clip"] == clip.clip} == frames
+        assert {row["label"] for row in rows if row["clip"] == clip.clip} == {clip.label}
