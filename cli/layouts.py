@@ -31,7 +31,7 @@ def layouts(
         write_json(json_file, result)
         return
     results = [describe(layout) for layout in LAYOUTS.values()]
-    results += [{**describe(layout), "name": f"{layout.name} --from {form}"} for form, layout in FORMS.items()]
+    results += [{**describe(layout), "name": f"{of} --from {form}"} for (of, form), layout in FORMS.items()]
     for result in results:
         console.print(Text(result["name"], "bold"), result["title"], sep=": ")
         _show([(key, result[key]) for key in _SHORT if result[key]])
@@ -45,6 +45,7 @@ def describe(layout: Layout) -> dict[str, Any]:
     return {
         **{key: getattr(layout, key) for key in facts},
         "faces": "none" if layout.cropped else "largest",
+        "forms": list(layout.forms),
         "named_by_user": layout.named,
         "published": [{"where": dict(count.where), "clips": count.clips} for count in layout.published],
     }
@@ -57,6 +58,8 @@ def _show_whole(result: dict[str, Any]) -> None:
         rows.append(("reals", f"fakes alone; its reals are those of {result['reals']}"))
     if result["listing"]:
         rows.append(("list", f"dfx shard {result['name']} {'FILE' if result['listing'] == 'must' else '[FILE]'}"))
+    if result["forms"]:
+        rows.append(("forms", f"--from {' | '.join(result['forms'])}"))
     rows.append(("faces", f"{result['faces']}, unless --faces says otherwise"))
     if result["named_by_user"]:
         rows.append(("name", "yours: --name"))

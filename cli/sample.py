@@ -20,9 +20,9 @@ def sample(
     name: Annotated[
         str,
         typer.Argument(
-            help="ff++, celeb-df, folder (class folders, no official splits), manifest (videos and frames with one "
-            "CSV file about them), architectures (PNG pictures from generators of four architectures, in class "
-            "folders), or images (the same with lists of the splits)."
+            help="A dataset of `dfx layouts`; folder (class folders, no official splits), manifest (videos and frames "
+            "with one CSV file about them), architectures (PNG pictures from generators of four architectures, in "
+            "class folders), or images (the same with lists of the splits)."
         ),
     ],
     root: Annotated[Path | None, typer.Option(help="Folder to make it in. [default: data/NAME]")] = None,

@@ -37,7 +37,10 @@ def shard(
         typer.Option(help="The store's folder. [default: shards/LAYOUT; for manifest shards/ and FILE's name]"),
     ] = None,
     form: Annotated[
-        str, typer.Option("--from", help="Layout manifest: what FILE is, if no table of dfx's: deepfakebench.")
+        str,
+        typer.Option(
+            "--from", help="Which form, where a layout has several: `dfx layouts NAME` says (manifest: deepfakebench)."
+        ),
     ] = "",
     quality: Annotated[
         str,

@@ -21,7 +21,7 @@ _FORMS = {"video": "videos", "frames": "folders of frames", "faces": "folders of
 def table() -> str:
     """The table of all layouts, as Markdown."""
     rows = [_row(name, layout) for name, layout in LAYOUTS.items()]
-    rows += [_row(f"{layout.name} --from {form}", layout) for form, layout in FORMS.items()]
+    rows += [_row(f"{name} --from {form}", layout) for (name, form), layout in FORMS.items()]
     lines = [(*COLUMNS, "held by"), ("---",) * (len(COLUMNS) + 1), *rows]
     return "".join(f"| {' | '.join(cell.replace('|', '/') for cell in line)} |\n" for line in lines)
 

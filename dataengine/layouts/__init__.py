@@ -49,24 +49,24 @@ LAYOUTS: Mapping[str, Layout] = {
 }
 """By name. The last ones are the most general: they are never guessed from what a tree looks like."""
 
-FORMS: Mapping[str, Layout] = {"deepfakebench": deepfakebench.LAYOUT}
-"""What a manifest may be beside a table of dfx's own columns, by name."""
+FORMS: Mapping[tuple[str, str], Layout] = {("manifest", "deepfakebench"): deepfakebench.LAYOUT}
+"""Forms of a layout that are read by another, by the layout's name and their own."""
 
 
 def layout_named(name: str, form: str = "") -> Layout:
-    """The layout, or with a `form` the manifest of that form.
+    """The layout that reads the dataset `name`, in the `form` that is given.
 
-    Raises DfxError for one that dfx does not know, naming the nearest, and for a form of another layout.
+    Raises DfxError for a name or a form that dfx does not know, naming the nearest.
     """
     if name not in LAYOUTS:
         raise unknown_name("layout", name, LAYOUTS)
-    if not form:
-        return LAYOUTS[name]
-    if name != manifest.LAYOUT.name:
-        raise LayoutError(f"--from {form} is for the layout manifest; leave it out: {name} has a form of its own")
-    if form not in FORMS:
-        raise unknown_name("form of a manifest", form, FORMS)
-    return FORMS[form]
+    layout = LAYOUTS[name]
+    if form and not layout.forms:
+        several = ", ".join(known.name for known in LAYOUTS.values() if known.forms)
+        raise LayoutError(f"--from {form} is for layouts of several forms ({several}); leave it out: {name} has one")
+    if form and form not in layout.forms:
+        raise unknown_name(f"form of {name}", form, layout.forms)
+    return FORMS.get((name, form), layout)
 
 
 def scan(name: str, root: str | Place, options: ScanOptions) -> Scan:

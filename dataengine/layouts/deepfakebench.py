@@ -264,4 +264,5 @@ LAYOUT = Layout(
     cropped=True,
     named=True,
     listing="must",
+    forms=("deepfakebench",),
 )

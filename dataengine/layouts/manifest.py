@@ -222,4 +222,5 @@ LAYOUT = Layout(
     certainty="your own",
     named=True,
     listing="must",
+    forms=("deepfakebench",),
 )

@@ -83,6 +83,8 @@ class Layout:
     """Whether the user gives the dataset its name (`ScanOptions.name`)."""
     listing: Literal["", "may", "must"] = ""
     """Whether it reads a list that the user gives (`ScanOptions.listing`)."""
+    forms: Sequence[str] = ()
+    """What `ScanOptions.form` may be, beside ""."""
 
 
 def scan_of(

@@ -154,7 +154,7 @@ def test_df40s_labels_give_the_method_and_the_label(tmp_path: Path) -> None:
     clips = by_name(read(tmp_path, index, name="df40"))
     assert {name: (clip.raw_method, clip.method, clip.split) for name, clip in clips.items()} == {
         "df40/sd2%2E1_Real/000": ("real", "real", "test"),
-        "df40/sd2%2E1_Fake/000": ("sd2.1", "sd2.1", "test"),
+        "df40/sd2%2E1_Fake/000": ("sd2.1", "SD-2.1", "test"),
     }
 
 
@@ -214,5 +214,5 @@ def test_another_form_is_refused_with_the_place(tmp_path: Path, index: Any, mess
 
 def test_its_frames_are_cropped_already_and_other_forms_are_unknown() -> None:
     assert layout_named("manifest", "deepfakebench").cropped
-    with pytest.raises(DfxError, match="unknown form of a manifest 'deepfakbench'; did you mean deepfakebench"):
+    with pytest.raises(DfxError, match="unknown form of manifest 'deepfakbench'; did you mean deepfakebench"):
         layout_named("manifest", "deepfakbench")

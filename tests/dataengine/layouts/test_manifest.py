@@ -300,7 +300,7 @@ def test_a_manifest_needs_its_list_and_others_take_none(root: Path) -> None:
         scan("manifest", root, ScanOptions())
     with pytest.raises(LayoutError, match="folder reads no list"):
         scan("folder", root, ScanOptions(listing="list.csv"))
-    with pytest.raises(LayoutError, match="--from deepfakebench is for the layout manifest"):
+    with pytest.raises(LayoutError, match=r"--from deepfakebench is for layouts of several forms \(.*manifest\)"):
         scan("images", root, ScanOptions(form="deepfakebench"))
 
 
