@@ -20,6 +20,7 @@ from cli import (
     filter,
     import_,
     info,
+    layouts,
     merge,
     openset,
     predict,
@@ -64,6 +65,7 @@ app.command("demo", short_help="Three miniature datasets, from videos to the cro
 app.command("doctor", short_help="What this machine has, and which backend that gives.")(doctor.doctor)
 app.command("sample", short_help="Generate a miniature dataset in the real one's tree.")(sample.sample)
 app.command("shard", short_help="Convert a dataset into a store.")(shard.shard)
+app.command("layouts", short_help="The datasets that dfx reads: trees, sizes, licences, access.")(layouts.layouts)
 app.command("info", short_help="What a store holds.")(info.info)
 app.command("verify", short_help="Whether a store is whole, to the byte or to the pixel.")(verify.verify)
 app.command("repair", short_help="Write what is damaged in a store anew.")(repair.repair)
