@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cli.main import app
-from dataengine.errors import DfxError, StoreError
+from dataengine.errors import DfxError
 from dataengine.leaks.search import find_leaks
 from dataengine.store import Store
 from tests.dataengine import s3
@@ -70,8 +70,7 @@ def test_leaks_are_found_behind_it(bucket: s3.Remote, tmp_path: Path) -> None:
     assert (leak.kind, leak.sides) == ("bytes", ("a:test", "a:train"))
 
 
-def test_a_store_is_converted_into_a_folder_and_not_into_a_url(tmp_path: Path) -> None:
-    (tmp_path / "data" / "real" / "a").mkdir(parents=True)
-    (tmp_path / "data" / "real" / "a" / "0.jpg").touch()
-    with pytest.raises(StoreError, match="is a URL; convert into a folder of this machine"):
-        invoke("shard", "folder", "--root", str(tmp_path / "data"), "--out", "s3://bucket/new", "--faces", "none")
+def test_a_dataset_is_converted_into_a_url_and_recognised_there(bucket: s3.Remote, image_tree: Path) -> None:
+    words = ("shard", "folder", "--root", str(image_tree), "--out", bucket.url("stores/new"), "--faces", "none")
+    assert "108 images of 36 clips" in invoke(*words, "--workers", "0")
+    assert "is finished already" in invoke(*words, "--workers", "0")
