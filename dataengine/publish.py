@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import hashlib
 import shutil
 import tempfile
@@ -25,9 +24,7 @@ def workplace(out: Place) -> Iterator[Path]:
     if isinstance(out, Path):
         yield out
         return
-    scratch = _scratch(out)
-    scratch.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=scratch, ignore_cleanup_errors=True) as folder:
+    with tempfile.TemporaryDirectory(prefix=_prefix(out), ignore_cleanup_errors=True) as folder:
         (Path(folder) / PARTS).mkdir()
         yield Path(folder)
 
@@ -49,9 +46,10 @@ def clear_workplaces(out: Place) -> None:
         for stale in (out / PARTS).glob("tmp-*"):
             stale.unlink(missing_ok=True)
     else:
-        shutil.rmtree(_scratch(out), ignore_errors=True)
+        for stale in Path(tempfile.gettempdir()).glob(f"{_prefix(out)}*"):
+            shutil.rmtree(stale, ignore_errors=True)
 
 
-def _scratch(out: Place) -> Path:
-    """One folder a store, so that what a killed run has left can be found again."""
-    return Path(tempfile.gettempdir()) / f"dfx-{getpass.getuser()}-{hashlib.sha256(str(out).encode()).hexdigest()[:16]}"
+def _prefix(out: RemotePath) -> str:
+    """Of the names of a store's workplaces, so that what a killed run has left can be found again."""
+    return f"dfx-{hashlib.sha256(str(out).encode()).hexdigest()[:16]}-"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -44,7 +43,8 @@ def calm(bucket: s3.Remote, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     bucket.proxy.forget()
     monkeypatch.setattr(remote, "PATIENCE", Patience(tries=3, first_wait_s=0.01, most_wait_s=0.02, stall_s=1))
     monkeypatch.setenv("DFX_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "scratch"))
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "scratch"))  # for worker processes, too
+    monkeypatch.setattr(tempfile, "tempdir", None)
     (tmp_path / "scratch").mkdir()
 
 
@@ -158,8 +158,7 @@ def on_clip(done):
         os.kill(os.getpid(), signal.SIGKILL)
 here.run({str(image_tree)!r}, {bucket.url(name)!r}, on_clip=on_clip)
 """
-    environment = {**os.environ, "TMPDIR": str(tmp_path / "scratch")}
-    assert subprocess.run([sys.executable, "-c", program], env=environment).returncode == -9
+    assert subprocess.run([sys.executable, "-c", program]).returncode == -9
     left = bucket.contents(name)
     assert "dataset.json" not in left
     assert any(file.startswith(".parts/lease-") for file in left)
