@@ -19,6 +19,7 @@ from cli import (
     fewshot,
     import_,
     info,
+    layouts,
     openset,
     predict,
     preview,
@@ -59,6 +60,7 @@ app.command("demo", short_help="Three miniature datasets, from videos to the cro
 app.command("doctor", short_help="What this machine has, and which backend that gives.")(doctor.doctor)
 app.command("sample", short_help="Generate a miniature dataset in the real one's tree.")(sample.sample)
 app.command("shard", short_help="Convert a dataset into a store.")(shard.shard)
+app.command("layouts", short_help="The datasets that dfx reads: trees, sizes, licences, access.")(layouts.layouts)
 app.command("info", short_help="What a store holds.")(info.info)
 app.command("preview", short_help="What an augmentation does, as a picture.")(preview.preview)
 app.command("train", short_help="Train a model on stores.")(train.train)

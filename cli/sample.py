@@ -20,16 +20,17 @@ def sample(
     name: Annotated[
         str,
         typer.Argument(
-            help="ff++, celeb-df, folder (class folders, without official splits), or architectures (PNG pictures from "
-            "generators of four architectures, in class folders)."
+            help="A dataset of `dfx layouts`; folder (class folders, no official splits), manifest (videos and frames "
+            "with one CSV file about them), architectures (PNG pictures from generators of four architectures, in "
+            "class folders), or images (the same with lists of the splits)."
         ),
     ],
     root: Annotated[Path | None, typer.Option(help="Folder to make it in. [default: data/NAME]")] = None,
     clips: Annotated[
         int | None,
         typer.Option(
-            help="Real clips, or pictures for architectures; each gets one fake of each method. [default: 16, which "
-            "make splits of 5, 1 and 2 pairs; 400 pictures]",
+            help="Real clips, or pictures for architectures and images; each gets one fake of each method. [default: "
+            "16, which make splits of 5, 1 and 2 pairs; 400 pictures]",
             show_default=False,
         ),
     ] = None,
@@ -47,8 +48,8 @@ def sample(
     weights_seed: Annotated[
         int | None,
         typer.Option(
-            help="With architectures: another one gives other weights in the same architectures, and other people. "
-            "[default: 0]",
+            help="With architectures and images: another one gives other weights in the same architectures, and other "
+            "people. [default: 0]",
             show_default=False,
         ),
     ] = None,
@@ -60,14 +61,15 @@ def sample(
     For trying things out and for tests; scores on it say nothing about real forgeries. Interrupted, the same
     command goes on where it stood.
     """
-    from dataengine.sample import ARCHITECTURES_NAME, generate, generate_architectures
+    from dataengine.sample import ARCHITECTURES_NAME, IMAGES_NAME, generate, generate_architectures
 
     root = root or Path("data") / name
-    if name == ARCHITECTURES_NAME:
+    if name in (ARCHITECTURES_NAME, IMAGES_NAME):
         _refuse(name, {"--frames": frames, "--size": size, "--quality": quality, "--dfd": dfd or None})
         with progress(f"Sample {name}") as advance:
             pictures = generate_architectures(
                 root,
+                name=name,
                 **({} if clips is None else {"pictures": clips}),
                 seed=seed,
                 weights_seed=weights_seed or 0,
@@ -150,7 +152,10 @@ def _show_pictures(result: dict[str, Any]) -> None:
             f"{', '.join(result['classes'])}, {result['bytes'] / 1e6:.1f} MB, {result['seconds']:.0f} s",
             sep=": ",
         )
-    console.print(f"next: dfx shard folder --root {root} --faces none", soft_wrap=True)
+    own = Path(root) == Path("data") / result["name"]
+    listed = f"dfx shard images{'' if own else f' --root {root}'}"
+    how = listed if result["name"] == "images" else f"dfx shard folder --root {root} --faces none"
+    console.print(f"next: {how}", soft_wrap=True)
 
 
 def _show(result: dict[str, Any]) -> None:
@@ -168,4 +173,7 @@ def _show(result: dict[str, Any]) -> None:
         console.print(f"{result['real']} real, {made}")
     root, own = result["root"], Path("data") / result["name"]
     quality = f" --quality {result['quality']}" if result["name"] == "ff++" and result["quality"] != "c23" else ""
+    if result["name"] == "manifest":
+        console.print(f"next: dfx shard manifest {Path(root) / 'manifest.csv'}", soft_wrap=True)
+        return
     console.print(f"next: dfx shard {result['name']}{'' if Path(root) == own else f' --root {root}'}{quality}")

@@ -22,11 +22,32 @@ if TYPE_CHECKING:
 
 
 def shard(
-    layout: Annotated[str, typer.Argument(help="ff++, celeb-df or folder (class folders of videos or images).")],
-    root: Annotated[
-        str | None, typer.Option(help="The dataset's folder or URL. [default: data/LAYOUT]", show_default=False)
+    layout: Annotated[str, typer.Argument(help="What the dataset's tree looks like: `dfx layouts` lists them.")],
+    listing: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="FILE",
+            help="The list of the dataset's files, for manifest (CSV or Parquet) and images (lines of PATH<TAB>LABEL).",
+        ),
     ] = None,
-    out: Annotated[str | None, typer.Option(help="The store's folder, here or a URL. [default: shards/LAYOUT]")] = None,
+    root: Annotated[
+        str | None,
+        typer.Option(
+            help="The dataset's folder or URL. [default: data/LAYOUT, or the folder of FILE]", show_default=False
+        ),
+    ] = None,
+    out: Annotated[
+        str | None,
+        typer.Option(
+            help="The store's folder, here or a URL. [default: shards/LAYOUT; for manifest shards/ and FILE's name]"
+        ),
+    ] = None,
+    form: Annotated[
+        str,
+        typer.Option(
+            "--from", help="Which form, where a layout has several: `dfx layouts NAME` says (manifest: deepfakebench)."
+        ),
+    ] = "",
     quality: Annotated[
         str,
         typer.Option(
@@ -37,7 +58,9 @@ def shard(
     split_files: Annotated[
         Path | None, typer.Option("--splits", help="Folder of the official split files. [default: in the root]")
     ] = None,
-    name: Annotated[str, typer.Option(help="Layout folder: the dataset's name. [default: the root's]")] = "",
+    name: Annotated[
+        str, typer.Option(help="Layouts folder, images, manifest: the dataset's name. [default: the root's or FILE's]")
+    ] = "",
     frames: Annotated[int, typer.Option(help="Frames a video, evenly spaced over all of it.")] = 32,
     faces: Annotated[
         str | None,
@@ -113,13 +136,14 @@ def shard(
     from dataengine.extract import ExtractSettings
     from dataengine.faces.pinned import pin
     from dataengine.layouts import layout_named
+    from dataengine.layouts.listed import folder_of, name_of
     from dataengine.layouts.scan import ScanOptions
     from dataengine.plan import ConvertSettings
 
     settings = ConvertSettings(
         extract=ExtractSettings(
             frames=frames,
-            faces=faces or ("none" if layout_named(layout).cropped else "track"),  # type: ignore[arg-type]
+            faces=faces or ("none" if layout_named(layout, form).cropped else "track"),  # type: ignore[arg-type]
             detector=detector,
             weights=pin(detector_weights) if detector_weights else None,
             boxes=pin(boxes) if boxes else None,
@@ -136,8 +160,8 @@ def shard(
         seed=seed,
         shard_samples=shard_samples,
     )
-    root = root or f"data/{layout}"
-    options = ScanOptions(quality=quality, splits=split_files, name=name)
+    root = root or (folder_of(listing) if listing else f"data/{layout}")
+    options = ScanOptions(quality=quality, splits=split_files, name=name, listing=listing or "", form=form)
     if check:
         from cli.check import check_tree
 
@@ -147,7 +171,7 @@ def shard(
         if address is not None:
             raise DfxError("--decoder nvdec takes this machine's GPU, a cluster's tasks have none; leave --address out")
         nvdec.refuse_without_device()
-    out = out or f"shards/{layout}"
+    out = out or f"shards/{name_of(listing) if listing and layout == 'manifest' else layout}"
     num_workers = os.cpu_count() or 1 if workers is None else workers
     start = time.perf_counter()
     with ConversionProgress(f"Converting {layout}", quiet=quiet, log=log) as shown:

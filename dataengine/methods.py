@@ -213,11 +213,13 @@ def known() -> Iterable[tuple[str, str]]:
     return _CANONICAL.keys()
 
 
-def named_by_user(class_name: str) -> Method:
-    """The method of a class folder that a user named: the canonical one of that name, or one of its own.
+def named_by_user(name: str, dataset: str = "") -> Method:
+    """The method that a user calls `name`, of a class folder or in a list: the one that `dataset` is known to call so,
+    the canonical one of that name, or one of its own.
 
-    By giving a folder a canonical method's exact name, the user says that it is that method.
+    By giving a canonical method's exact name, the user says that it is that method.
     """
-    if class_name.lower() == REAL:
+    if name.lower() == REAL:
         return METHODS[REAL]
-    return METHODS.get(class_name) or Method(class_name, UNKNOWN, "named by the folder it came in")
+    canonical_name = _CANONICAL.get((dataset, name), name)
+    return METHODS.get(canonical_name) or Method(name, UNKNOWN, "named by whoever sorted or listed the files")

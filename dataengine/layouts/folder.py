@@ -28,6 +28,20 @@ def is_tree(tree: SourceTree) -> bool:
 
 def scan(tree: SourceTree, options: ScanOptions) -> Scan:
     """All clips. Raises LayoutError where split folders stand beside other ones."""
+    dataset = options.name or tree.root.resolve().name
+    classes = class_folders(tree)
+    clips = [clip for label, split in classes for clip in _clips(tree, label, dataset, split)]
+    reals = any(clip.label == 0 for clip in clips)
+    notes = [] if reals else ["no class folder is named 'real': every clip counts as a fake"]
+    has_splits = any(split for _, split in classes)
+    return scan_of(clips, tree, "the tree's own folders" if has_splits else "derived by identity", notes)
+
+
+def class_folders(tree: SourceTree) -> list[tuple[str, str]]:
+    """The class folders of a tree with the split of each, "" where it has no split folders.
+
+    Raises LayoutError where split folders stand beside other ones.
+    """
     folders = tree.folders()
     splits = [folder for folder in folders if folder.lower() in SPLIT_FOLDERS]
     if splits and len(splits) != len(folders):
@@ -35,16 +49,9 @@ def scan(tree: SourceTree, options: ScanOptions) -> Scan:
         raise LayoutError(
             f"{tree.root} has split folders and '{other}' beside them; use <split>/<class>/ or <class>/ throughout"
         )
-    dataset = options.name or tree.root.resolve().name
-    clips: list[Clip] = []
-    for folder in splits:
-        split = SPLIT_FOLDERS[folder.lower()]
-        clips += [clip for label in tree.folders(folder) for clip in _clips(tree, label, dataset, split)]
     if not splits:
-        clips = [clip for label in folders for clip in _clips(tree, label, dataset, "")]
-    reals = any(clip.label == 0 for clip in clips)
-    notes = [] if reals else ["no class folder is named 'real': every clip counts as a fake"]
-    return scan_of(clips, tree, "the tree's own folders" if splits else "derived by identity", notes)
+        return [(label, "") for label in folders]
+    return [(label, SPLIT_FOLDERS[folder.lower()]) for folder in splits for label in tree.folders(folder)]
 
 
 def _clips(tree: SourceTree, label: str, dataset: str, split: str) -> Iterator[Clip]:

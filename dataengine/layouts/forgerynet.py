@@ -33,7 +33,7 @@ from itertools import pairwise
 from sys import intern
 
 from dataengine import methods
-from dataengine.errors import LayoutError, unknown_name
+from dataengine.errors import LayoutError
 from dataengine.layouts.metadata import inside
 from dataengine.layouts.scan import Layout, Published, Scan, ScanOptions, scan_of
 from dataengine.records import REAL, Clip, Media, clip_id
@@ -86,8 +86,6 @@ def is_tree(tree: SourceTree) -> bool:
 
 def scan(tree: SourceTree, options: ScanOptions) -> Scan:
     """The videos or the images. Raises LayoutError for a line of a list that is malformed or contradicts itself."""
-    if options.form and options.form not in FORMS:
-        raise unknown_name("form of ForgeryNet", options.form, FORMS)
     there = [form for form in FORMS if _candidates(tree, form)]
     form = options.form or there[0]
     lists = _lists(tree, form)
@@ -95,7 +93,7 @@ def scan(tree: SourceTree, options: ScanOptions) -> Scan:
     clips = [clip for folder, path in lists.items() for clip in _clips(tree, folder, path, form, reading)]
     notes = []
     if not options.form and len(there) > 1:
-        notes.append("videos alone: ForgeryNet's images are another store (form image)")
+        notes.append("videos alone: ForgeryNet's images are another store (--from image)")
     if reading.twice:
         notes.append(f"{len(reading.twice):,} lines name a file again (first: {reading.twice[0]}); it is one clip")
     return scan_of(
@@ -245,6 +243,7 @@ def _unexpected(tree: SourceTree, form: str, reading: _Reading) -> Iterator[str]
 
 LAYOUT = Layout(
     name="forgerynet",
+    forms=tuple(FORMS),
     scan=scan,
     is_tree=is_tree,
     expects="Training/ and Validation/ with video_list.txt or image_list.txt; videos and images are a store each",

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 
 from dataengine.errors import LayoutError, printable
 from dataengine.records import Clip, clip_id
@@ -77,9 +78,13 @@ class Layout:
     """Of a dataset of fakes alone: the layout whose store holds its reals."""
     published: Sequence[Published] = ()
     cropped: bool = False
-    """Whether its images are cut-out faces already: by default they are then stored as they are."""
+    """Whether its images are cut-out faces already, or no faces at all: by default they are then stored as they are."""
     named: bool = False
     """Whether the user gives the dataset its name (`ScanOptions.name`)."""
+    listing: Literal["", "may", "must"] = ""
+    """Whether it reads a list that the user gives (`ScanOptions.listing`)."""
+    forms: Sequence[str] = ()
+    """What `ScanOptions.form` may be, beside ""."""
 
 
 def scan_of(

@@ -6,6 +6,7 @@ a pipeline works; what a detector scores on them says nothing about real forgeri
 
 from __future__ import annotations
 
+from dataengine.sample.architectures import LISTED_NAME as IMAGES_NAME
 from dataengine.sample.architectures import NAME as ARCHITECTURES_NAME
 from dataengine.sample.architectures import PictureReport, generate_architectures
 from dataengine.sample.generate import SampleReport, Settings, generate
@@ -13,6 +14,7 @@ from dataengine.sample.trees import MINIATURES
 
 __all__ = [
     "ARCHITECTURES_NAME",
+    "IMAGES_NAME",
     "MINIATURES",
     "PictureReport",
     "SampleReport",

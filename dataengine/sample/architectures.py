@@ -1,8 +1,9 @@
 """Portraits, and what tiny generators of four architectures make of them: to try attribution by architecture on.
 
-Class folders of PNG files for the layout `folder`: `real`, and one for each of `upsampling.ARCHITECTURES`. A picture
-bears the same name in every class, so that a derived split keeps it together, and only the generator's trace tells
-the classes apart. Scores on them say nothing about real generators.
+Class folders of PNG files: `real`, and one for each of `upsampling.ARCHITECTURES`. A picture bears the same name in
+every class, and only the generator's trace tells the classes apart. As `architectures` they are for the layout
+`folder`, whose derived split keeps pictures of one name together; as `images`, for the layout of that name, they have
+lists of the splits beside them (`path<TAB>class`, and `classes.txt`). Scores on them say nothing about real generators.
 """
 
 from __future__ import annotations
@@ -16,15 +17,19 @@ from pathlib import Path
 import cv2
 
 from dataengine.errors import DfxError
+from dataengine.layouts.images import CLASSES
 from dataengine.records import REAL
 from dataengine.sample.footage import draw_take, film, render
 from dataengine.sample.identity import U8, draw_face, generator
 from dataengine.sample.making import claim, made, write
 from dataengine.sample.styles import STYLES
 from dataengine.sample.upsampling import ARCHITECTURES, SIZE_PX, Generator, draw_generator
+from dataengine.splits import split_sizes
 
 NAME = "architectures"
 """Of this miniature, beside those of `trees.MINIATURES`."""
+LISTED_NAME = "images"
+"""Of the same with lists beside the class folders."""
 PICTURES = 400
 """Of each class: a network learns them on a CPU in minutes."""
 FORMAT = 1
@@ -42,6 +47,7 @@ class PictureSettings:
     weights_seed: int
     """Of the generators' weights, and of the portraits: nobody is in the pictures of two seeds."""
     name: str = NAME
+    """NAME, or LISTED_NAME for lists beside the folders."""
     format: int = FORMAT
 
 
@@ -62,6 +68,7 @@ class PictureReport:
 def generate_architectures(
     root: str | Path,
     *,
+    name: str = NAME,
     pictures: int = PICTURES,
     seed: int = 0,
     weights_seed: int = 0,
@@ -71,6 +78,7 @@ def generate_architectures(
     """Make `pictures` portraits of SIZE_PX px and what each architecture makes of them, `{class}/{number}.png`.
 
     Args:
+        name: NAME, or LISTED_NAME for lists of each split beside the folders.
         weights_seed: another one gives other weights in the same architectures, and other portraits.
         workers: processes; 0 works in this one, None takes the cores there are. The files are the same for any.
         on_progress: called with pictures done (those already there too) and pictures in all.
@@ -80,7 +88,7 @@ def generate_architectures(
     """
     if pictures < 1:
         raise DfxError(f"--clips {pictures}: a class needs a picture; take 1 or more")
-    settings = PictureSettings(pictures=pictures, seed=seed, weights_seed=weights_seed)
+    settings = PictureSettings(pictures=pictures, seed=seed, weights_seed=weights_seed, name=name)
     root, classes = Path(root), (REAL, *ARCHITECTURES)
     start = time.perf_counter()
     try:
@@ -94,6 +102,8 @@ def generate_architectures(
             done += len(classes)
             if on_progress:
                 on_progress(done, pictures * len(classes))
+        for path, text in _lists(pictures, classes).items() if name == LISTED_NAME else ():
+            write(root / path, text.encode())
     except OSError as error:
         where = error.filename or root
         raise DfxError(
@@ -108,6 +118,16 @@ def generate_architectures(
         bytes=sum(file.stat().st_size for row in files for file in row),
         seconds=time.perf_counter() - start,
     )
+
+
+def _lists(pictures: int, classes: tuple[str, ...]) -> dict[str, str]:
+    """The lists of the splits, each portrait in one of them with all that was made of it, and the classes' names."""
+    lists, first = {CLASSES: "".join(f"{name}\n" for name in classes)}, 0
+    for split, size in split_sizes(pictures).items():
+        numbers = range(first, first := first + size)
+        lines = [f"{name}/{n:05d}.png\t{label}\n" for n in numbers for label, name in enumerate(classes)]
+        lists |= {f"{split}.txt": "".join(lines)} if lines else {}
+    return lists
 
 
 def portrait(*words: str | int) -> U8:

@@ -95,6 +95,16 @@ STYLES = {
         motion=0.9,
         backdrop=("wall", "street", "shelf"),
     ),
+    "manifest": Style(
+        size=(320, 240),
+        noise=(1.0, 2.0),
+        blur=(1.0, 2.0),
+        gamma=(0.9, 1.15),
+        tint=0.03,
+        head=(0.52, 0.66),
+        motion=1.1,
+        backdrop=("shelf", "street"),
+    ),
     "dfdc": Style(
         size=(352, 288),
         noise=(1.0, 3.2),

@@ -15,6 +15,7 @@ from dataengine.sample.trees.ffpp import plan_ffpp
 from dataengine.sample.trees.folder import plan_folder
 from dataengine.sample.trees.forgerynet import plan_forgerynet
 from dataengine.sample.trees.kodf import plan_kodf
+from dataengine.sample.trees.manifest import plan_manifest
 from dataengine.sample.trees.wilddeepfake import plan_wilddeepfake
 
 MINIATURES = {
@@ -31,4 +32,5 @@ MINIATURES = {
     "df-platter": Miniature(plan=lambda clips, seed, quality, dfd: plan_dfplatter(clips, quality)),
     "kodf": Miniature(plan=lambda clips, seed, quality, dfd: plan_kodf(clips, seed)),
     "folder": Miniature(quality="c40", plan=lambda clips, seed, quality, dfd: plan_folder(clips)),
+    "manifest": Miniature(plan=lambda clips, seed, quality, dfd: plan_manifest(clips, quality)),
 }

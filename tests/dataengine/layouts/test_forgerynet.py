@@ -106,9 +106,9 @@ def test_images_of_a_folder_are_one_identity_but_not_those_of_a_numbered_one(tmp
 def test_videos_and_images_are_two_stores_and_videos_come_first(tmp_path: Path) -> None:
     images(videos(tmp_path))
     assert {clip.media for clip in read(tmp_path).clips} == {"video"}
-    assert read(tmp_path).notes == ("videos alone: ForgeryNet's images are another store (form image)",)
+    assert read(tmp_path).notes == ("videos alone: ForgeryNet's images are another store (--from image)",)
     assert {clip.media for clip in read(tmp_path, "image").clips} == {"images"}
-    with pytest.raises(DfxError, match="unknown form of ForgeryNet 'images'; did you mean image"):
+    with pytest.raises(DfxError, match="unknown form of forgerynet 'images'; did you mean image"):
         read(tmp_path, "images")
 
 

@@ -11,6 +11,7 @@ import pytest
 from dataengine.convert import convert
 from dataengine.errors import DfxError
 from dataengine.extract import ExtractSettings
+from dataengine.layouts import scan
 from dataengine.layouts.scan import ScanOptions
 from dataengine.plan import ConvertSettings
 from dataengine.sample import generate_architectures
@@ -85,3 +86,16 @@ def test_what_cannot_be_had_is_refused(tree: Path, tmp_path: Path) -> None:
         generate_architectures(tmp_path, pictures=0)
     with pytest.raises(DfxError, match="weights_seed 0, not 4"):
         generate_architectures(tree, pictures=3, weights_seed=4)
+
+
+def test_images_has_the_same_pictures_and_lists_that_keep_a_portrait_in_one_split(tree: Path, tmp_path: Path) -> None:
+    generate_architectures(tmp_path, name="images", pictures=3, workers=0)
+    assert contents(tmp_path) == contents(tree)
+    found = scan("images", tmp_path, ScanOptions())
+    assert {(clip.paths[0].split("/")[0], clip.method) for clip in found.clips} == {(name, name) for name in CLASSES}
+    assert {(clip.paths[0].split("/")[1], clip.split) for clip in found.clips} == {
+        ("00000.png", "train"),
+        ("00001.png", "val"),
+        ("00002.png", "test"),
+    }
+    assert (len(found.clips), found.notes) == (15, ())

@@ -17,7 +17,7 @@ from dataengine.layouts.scan import ScanOptions
 from dataengine.sample.manipulate import MANIPULATIONS
 from dataengine.sample.styles import STYLES
 from dataengine.sample.trees import MINIATURES
-from dataengine.sample.trees.base import FACE_METHODS, Tree
+from dataengine.sample.trees.base import FACE_METHODS, Item, Tree
 
 
 def planned(name: str, clips: int, *, seed: int = 0, quality: str = "c23", dfd: bool = False) -> Tree:
@@ -116,6 +116,26 @@ def test_the_layout_reads_the_tree_with_its_labels_and_identities(name: str, tmp
         assert bool(clip.source_id) == bool(item.method)
         if item.source is not None and name != "celeb-df":
             assert clip.source_id.endswith(item.source.identity)
+
+
+def test_the_manifest_says_of_each_video_and_folder_of_frames_what_it_is(tmp_path: Path) -> None:
+    tree = planned("manifest", 4)
+    root = laid_out(Tree((), {**tree.lists, **{_first_file(item): "" for item in tree.items}}), tmp_path)
+    clips = scan("manifest", root, ScanOptions(listing=str(root / "manifest.csv"))).clips
+    found = {clip.paths[0]: (clip.method, clip.target_id, clip.source_id, clip.quality) for clip in clips}
+    assert found == {
+        _first_file(item): (
+            item.method or "real",
+            f"manifest/{item.target.identity}",
+            f"manifest/{item.source.identity}" if item.source else "",
+            "c23" if item.form == "video" else "",
+        )
+        for item in tree.items
+    }
+
+
+def _first_file(item: Item) -> str:
+    return item.path if item.form == "video" else f"{item.path}/000.jpg"
 
 
 def test_other_seeds_deal_out_other_pairs() -> None:
