@@ -22,7 +22,7 @@ _SHOWN = 5
 def check_tree(layout: str, root: str, options: ScanOptions, seed: int) -> dict[str, Any]:
     """Show what a conversion would find; returns what `--json` holds. Raises what the conversion would at its start."""
     tree, scan = scan_with(layout, root, options)
-    found = check(layout_named(layout), tree, scan, seed=seed)
+    found = check(layout_named(layout, options.form), tree, scan, seed=seed)
     _show(found)
     return {**asdict(found), "labels": found.labels, "differences": found.differences}
 

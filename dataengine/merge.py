@@ -90,7 +90,7 @@ def tables_of(folder: Path) -> dict[str, dict[str, Any]] | None:
 
 def _part(shard: str, kind: str, out: Place) -> pa.Table:
     data = pa.BufferReader((out / PARTS / f"{shard}.{kind}.parquet").read_bytes())
-    return pq.read_table(data, use_threads=False, pre_buffer=False)  # see `Store._table`
+    return pq.read_table(data, use_threads=False, pre_buffer=False)  # see `Store._parquet`
 
 
 def _columns(folder: Path, *names: str) -> pa.Table:

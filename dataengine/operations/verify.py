@@ -126,7 +126,7 @@ def _read_tables(store: Store) -> tuple[dict[str, pa.Table], list[Finding]]:
             findings.append(Finding(name, "its sha256 is not the recorded one"))
             continue
         try:
-            table = pq.read_table(pa.BufferReader(data))
+            table = pq.read_table(pa.BufferReader(data), use_threads=False, pre_buffer=False)  # see `Store._parquet`
         except (pa.ArrowInvalid, OSError) as error:
             findings.append(Finding(name, f"cannot be read ({str(error).splitlines()[0][:200]})"))
             continue

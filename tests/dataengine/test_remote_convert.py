@@ -17,10 +17,10 @@ from dataengine.errors import StoreError
 from dataengine.executors import HERE, Executor, Processes
 from dataengine.extract import ExtractSettings
 from dataengine.layouts.scan import ScanOptions
+from dataengine.operations.verify import verify
 from dataengine.place import place_of
 from dataengine.plan import ConvertSettings
 from dataengine.remote import Patience
-from dataengine.store import verify
 from tests.conftest import write_image_tree
 from tests.dataengine import s3
 
@@ -79,7 +79,7 @@ def test_a_store_behind_a_url_has_the_bytes_of_one_here(
     files = bucket.contents(name)
     assert promised(files) == expected
     assert set(files) - set(expected) == {"clips.parquet", "dataset.json"}  # and no .parts
-    assert verify(made.store) == []
+    assert verify(made.store).findings == ()
     assert not list((tmp_path / "scratch").iterdir())
     assert run(image_tree, bucket.url(name)).written == 0
 
