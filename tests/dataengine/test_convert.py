@@ -30,6 +30,7 @@ from dataengine.operations.verify import verify
 from dataengine.plan import ConvertSettings
 from dataengine.store import Store, open_store
 from dataengine.whole import disk_full_is_clear, write_whole
+from tests.dataengine.made import jpeg, made_rows, picture
 
 KILLS = 10
 SETTINGS = ConvertSettings(extract=ExtractSettings(faces="none"), shard_samples=6)
@@ -240,6 +241,20 @@ def test_a_shard_of_changed_clips_is_not_taken_for_the_one_before_where_its_reco
     assert tar.read_bytes() != before
     assert tar.stat().st_size == size  # a tar is filled up: its length alone does not tell
     assert not verify(run(tree, out)).findings
+
+
+def test_a_store_in_the_datasets_own_folder_can_be_taken_up_and_is_recognised(tmp_path: Path) -> None:
+    tree, settings = tmp_path / "tree", ConvertSettings(extract=ExtractSettings(faces="none"), shard_samples=1)
+    made_rows(tmp_path, [jpeg(picture(i)) for i in range(4)])
+
+    def stop(_: object) -> None:
+        raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        run(tree, tree / "shards", settings, on_shard=stop)
+    run(tree, tree / "shards", settings)
+    again = convert("folder", tree, tree / "shards", settings, ScanOptions())
+    assert (again.written, again.store.clips().num_rows) == (0, 4)
 
 
 @pytest.fixture
