@@ -209,7 +209,7 @@ def _foresee(
 
     if not begun.pending:
         return None
-    found = forecast(begun.pending, begun.root, settings)
+    found = forecast(begun.pending, begun.root, settings, spawn=workers > 0)
     if found is None:
         say("how much disk it will take is unknown: none of the clips looked at can be read")
         return None

@@ -148,19 +148,17 @@ def _held(out: Place) -> Iterator[Callable[[], None]]:
         raise StoreError(f"{out} is not empty and holds no store; choose another --out, or empty it")
     if isinstance(out, Path):
         _make(out)
-    try:
-        with alone(out) as check:
+    with alone(out) as check:
+        clear_workplaces(out)
+        try:
+            yield check
+        finally:
             clear_workplaces(out)
-            try:
-                yield check
-            finally:
-                clear_workplaces(out)
-    finally:
-        if (out / DATASET_FILE).exists():
-            if isinstance(out, Path):
-                shutil.rmtree(out / PARTS, ignore_errors=True)
-            else:
-                (out / PARTS).delete_folder()
+            if (out / DATASET_FILE).exists():  # while it is held: another run may need PARTS as soon as it is not
+                if isinstance(out, Path):
+                    shutil.rmtree(out / PARTS, ignore_errors=True)
+                else:
+                    (out / PARTS).delete_folder()
 
 
 def _holds_files(out: Place) -> bool:

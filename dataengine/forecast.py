@@ -6,9 +6,11 @@ import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
+from dataengine.apart import apart
 from dataengine.errors import MediaError, StoreError
 from dataengine.extract import ExtractSettings, extract
 from dataengine.media import video_file
@@ -61,12 +63,15 @@ class Forecast:
         return at_once * (spooled + self.shard_bytes) if remote else self.bytes + at_once * spooled
 
 
-def forecast(shards: Sequence[ShardPlan], root: Place, settings: ConvertSettings) -> Forecast | None:
+def forecast(
+    shards: Sequence[ShardPlan], root: Place, settings: ConvertSettings, *, spawn: bool = False
+) -> Forecast | None:
     """Predict what `shards` will take.
 
     Some of their clips, spread evenly over datasets and methods and the same ones each time, are extracted in memory,
-    two frames from their first two seconds. Images that keep their bytes need no look. None where no clip that was
-    looked at can be read.
+    two frames from their first two seconds. Images that keep their bytes need no look. With `spawn` it happens in a
+    process of its own: a clip that ends it is one that cannot be read, and the last that is looked at. None where no
+    clip that was looked at can be read.
     """
     clips = [clip for shard in shards for clip in shard.clips]
     kept = [clip for clip in clips if settings.extract.faces == "none" and clip.media == "images" and not clip.archive]
@@ -75,7 +80,8 @@ def forecast(shards: Sequence[ShardPlan], root: Place, settings: ConvertSettings
     names = {clip.clip for clip in kept}
     open_clips = [clip for clip in clips if clip.clip not in names]
     probes = _spread(open_clips)
-    read = [probe for clip in probes if (probe := _probe(clip, root, settings.extract)) is not None]
+    look = partial(_probe, root=root, settings=settings.extract)
+    read = [probe for probe in (apart if spawn else map)(look, probes) if probe is not None]
     if probes and not read:
         return None
     if read:

@@ -93,7 +93,9 @@ def _leased(out: RemotePath) -> Iterator[Callable[[], None]]:
 def _refuse_others(out: RemotePath, own: RemotePath) -> None:
     """Raise where a run that may be alive holds the store; remove the leases of those that are not."""
     there = {name: at for name, at in (out / PARTS).modified().items() if name.startswith("lease-")}
-    now = there.pop(own.name)
+    now = there.pop(own.name, None)
+    if now is None:
+        raise StoreError(f"another run has just finished {out}, or it is being deleted; run the same command again")
     for name, at in there.items():
         other, age_s = out / PARTS / name, (now - at) / 1e9
         holder = _read(other)

@@ -73,11 +73,12 @@ def write_shard(plan: ShardPlan, job: Job) -> Generator[ClipReport, None, ShardR
             clip_rows.append(_clip_row(clip, report, plan.shard, len(samples)))
             yield report
         entries.sort(key=lambda entry: (int(counter_hash(settings.seed, text_hash(entry.key))), entry.key))
-        index_rows = _write_tar(plan.shard, entries, spool, folder) if entries else []
         tar = folder / plan.shard
         index, clips, done = (
             f"{PARTS}/{plan.shard}.{kind}" for kind in ("index.parquet", "clips.parquet", "done.json")
         )
+        (job.out / done).unlink(missing_ok=True)  # a run before may have left one, of clips that have changed since
+        index_rows = _write_tar(plan.shard, entries, spool, folder) if entries else []
         record = (
             ShardRecord(plan.shard, len(entries), tar.stat().st_size, file_sha256(tar))
             if entries

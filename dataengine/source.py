@@ -6,7 +6,7 @@ import os
 import re
 import stat
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +14,10 @@ from pathlib import Path
 from dataengine.errors import LayoutError
 from dataengine.place import Place, place_of
 from dataengine.remote import RemotePath
+from dataengine.store import DATASET_FILE, TABLES
+from dataengine.whole import PARTS
 
+_PLAN = f"/{PARTS}/plan.json"
 _DIGITS = re.compile(r"(\d+)")
 _TEXT_LIMIT = 1 << 30  # bytes of a list or metadata file; the longest official one has 200 MB
 
@@ -28,7 +31,7 @@ class SourceTree:
 
     root: Place
     sizes: Mapping[str, int] = field(repr=False)
-    """Bytes of every file, hidden ones and those in hidden folders left out."""
+    """Bytes of every file, hidden ones, those in hidden folders and stores left out."""
 
     @cached_property
     def _entries(self) -> dict[str, tuple[dict[str, None], list[str]]]:
@@ -109,7 +112,7 @@ def as_counted(path: str) -> list[tuple[int, str]]:
 
 
 def list_source(root: str | Path | Place) -> SourceTree:
-    """List a dataset's folder.
+    """List a dataset's folder. Stores in it, finished or not, are no part of it: it may well hold the one made from it.
 
     Raises LayoutError where there is no such folder, for a link to a folder that is listed already (its clips would
     count twice), for a link to nothing, and for what is neither file nor folder.
@@ -119,7 +122,10 @@ def list_source(root: str | Path | Place) -> SourceTree:
         sizes = place.all_sizes()
         if not sizes:
             raise LayoutError(f"nothing lies below {place}; check the bucket and the path")
-        return SourceTree(place, {path: size for path, size in sizes.items() if not _hidden(path)})
+        stores = {path.rpartition("/")[0] for path in sizes if path.endswith(f"/{DATASET_FILE}")}
+        stores = {folder for folder in stores if all(f"{folder}/{table}" in sizes for table in TABLES)}
+        stores |= {path.removesuffix(_PLAN) for path in sizes if path.endswith(_PLAN)} - {""}
+        return SourceTree(place, {path: size for path, size in sizes.items() if not _apart(path, stores)})
     if not place.is_dir():
         raise LayoutError(f"no folder {place}; give the dataset's folder with --root, or try `dfx sample NAME` first")
     return SourceTree(place, dict(_walk(place)))
@@ -130,7 +136,10 @@ def _walk(root: Path) -> Iterator[tuple[str, int]]:
     pending = [""]
     while pending:
         folder = pending.pop()
-        for entry in _listed(root / folder):
+        entries = _listed(root / folder)
+        if folder and _is_store(root / folder, {entry.name for entry in entries}):
+            continue
+        for entry in entries:
             path = f"{folder}/{entry.name}" if folder else entry.name
             if entry.name.startswith("."):
                 continue
@@ -172,5 +181,13 @@ def _refuse_twice(root: Path, path: str, seen: Mapping[str, str]) -> None:
         )
 
 
-def _hidden(path: str) -> bool:
-    return any(part.startswith(".") for part in path.split("/"))
+def _is_store(folder: Path, names: set[str]) -> bool:
+    return names.issuperset((DATASET_FILE, *TABLES)) or os.path.exists(f"{folder}{_PLAN}")
+
+
+def _apart(path: str, stores: Collection[str]) -> bool:
+    """Whether a path is hidden, or lies in a store."""
+    parts = path.split("/")
+    if any(part.startswith(".") for part in parts):
+        return True
+    return bool(stores) and any("/".join(parts[:end]) in stores for end in range(1, len(parts)))

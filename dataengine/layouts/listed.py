@@ -101,13 +101,14 @@ def _parquet(stream: IO[bytes], name: str, columns: Sequence[str], needed: str) 
     def rows() -> Iterator[tuple[int, tuple[str, ...]]]:
         first = 1
         with _clear(name):
-            for batch in file.iter_batches(_ROWS, columns=[names[at] for at in known.values()]):
+            wanted = [names[at] for at in known.values()]
+            for batch in file.iter_batches(_ROWS, columns=wanted, use_threads=False):  # see `Store._parquet`
                 texts = [_texts(batch, names[known[column]] if column in known else "") for column in columns]
                 yield from enumerate(zip(*texts, strict=True), start=first)
                 first += batch.num_rows
 
     with _clear(name):
-        file: Any = pq.ParquetFile(stream)
+        file: Any = pq.ParquetFile(stream, pre_buffer=False)
         names: list[str] = file.schema_arrow.names
     header = [column.strip().lower() for column in names]
     known = _checked(header, name, columns, needed)

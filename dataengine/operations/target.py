@@ -58,9 +58,9 @@ def target(out: Path, plan: str) -> Iterator[bool]:
             write_whole(out / PARTS / _PLAN_FILE, json.dumps({"plan": plan}).encode())
         yield (out / DATASET_FILE).exists()
     finally:
-        lock.release()
-        if (out / DATASET_FILE).exists():
+        if (out / DATASET_FILE).exists():  # while it is held: another run may need PARTS as soon as it is not
             shutil.rmtree(out / PARTS, ignore_errors=True)
+        lock.release()
 
 
 def _check_holds(out: Path, plan: str) -> None:

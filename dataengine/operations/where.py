@@ -85,6 +85,8 @@ def _comparison(left: ast.expr, op: ast.cmpop, right: ast.expr) -> pc.Expression
         if pa.types.is_string(kind) != pa.types.is_string(other):
             held = f"'{left.id}' holds {_words(kind)} and '{right.id}' holds {_words(other)}"
             raise DfxError(f"column {held}; compare like with like")
+        if pa.uint64() in (kind, other) and kind != other:  # no type holds both
+            raise DfxError(f"columns '{left.id}' and '{right.id}' cannot be compared: one is a hash of 64 bits")
         compared = _COMPARISONS[type(op)](pc.field(left.id), pc.field(right.id))
         return _certain(compared, left, right)
     return _certain(_COMPARISONS[type(op)](pc.field(left.id), _scalar(left.id, kind, right)), left)
@@ -123,6 +125,8 @@ def _scalar(column: str, kind: pa.DataType, node: ast.expr) -> pa.Scalar:
     if pa.types.is_floating(kind):
         return pa.scalar(float(value), kind)  # rounded as the column's own values are: 0.9 finds 0.9
     if isinstance(value, float):
+        if kind == pa.uint64():
+            raise DfxError(f"column '{column}' holds hashes of 64 bits; compare it with whole numbers")
         return pa.scalar(value, pa.float64())
     try:
         return pa.scalar(value, kind if kind == pa.uint64() else pa.int64())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import multiprocessing
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,19 @@ def test_it_is_within_a_quarter_of_what_is_written(extract: ExtractSettings, tre
     assert found.bytes == pytest.approx(written, rel=0.25)
     assert found.images == pytest.approx(store.index().num_rows, rel=0.25)
     assert (found.probed, found.unreadable) == (8, 0)
+
+
+def test_a_process_of_its_own_foretells_the_same(tree: Path) -> None:
+    settings = ConvertSettings(extract=EXTRACT)
+    shards = planned("celeb-df", tree, settings).shards
+    assert forecast(shards, tree, settings, spawn=True) == forecast(shards, tree, settings)
+
+
+def test_a_clip_that_ends_the_process_that_looks_at_it_ends_no_other(tree: Path) -> None:
+    deadly = dataclasses.replace(EXTRACT, detector="tests.dataengine.faces.own_detector:Deadly")
+    settings = ConvertSettings(extract=deadly)
+    assert forecast(planned("celeb-df", tree, settings).shards, tree, settings, spawn=True) is None
+    assert not multiprocessing.active_children()
 
 
 def test_images_that_keep_their_bytes_are_not_looked_at(image_tree: Path, tmp_path: Path) -> None:

@@ -181,6 +181,26 @@ def test_a_second_run_on_the_same_url_is_refused(bucket: s3.Remote, image_tree: 
     assert refused
 
 
+def test_a_run_that_is_refused_takes_nothing_from_the_one_that_mends_a_finished_store(
+    bucket: s3.Remote, image_tree: Path, name: str, expected: dict[str, bytes]
+) -> None:
+    run(image_tree, bucket.url(name))
+    tars = [file for file in bucket.contents(name) if file.endswith(".tar")]
+    for tar in tars:
+        bucket.delete(f"{name}/{tar}")
+    refused = []
+
+    def on_shard(_: object) -> None:
+        if not refused:
+            with pytest.raises(StoreError, match="another run is writing") as caught:
+                run(image_tree, bucket.url(name))
+            refused.append(caught)
+
+    assert run(image_tree, bucket.url(name), on_shard=on_shard).written == len(tars)
+    assert refused
+    assert promised(bucket.contents(name)) == expected
+
+
 def test_the_lease_of_another_machine_counts_until_it_is_stale(
     bucket: s3.Remote, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from dataengine.errors import LayoutError
 from dataengine.source import IMAGE_SUFFIXES, VIDEO_SUFFIXES, SourceTree, list_source
+from tests.dataengine import s3
 
 
 def tree(*paths: str) -> SourceTree:
@@ -26,6 +27,26 @@ def put(root: Path, *paths: str) -> SourceTree:
 def test_every_file_is_listed_with_its_size_and_hidden_ones_are_not(tmp_path: Path) -> None:
     listed = put(tmp_path, "a.mp4", "b/c/d.jpg", ".hidden/e.mp4", "b/.f.jpg")
     assert listed.sizes == {"a.mp4": 5, "b/c/d.jpg": 5}
+
+
+STORE = ("dataset.json", "index.parquet", "clips.parquet", "shards.parquet", "train-000000.tar")
+
+
+def test_stores_in_it_are_no_part_of_a_dataset(tmp_path: Path) -> None:
+    finished, begun = (f"shards/{name}" for name in STORE), ("b/.parts/plan.json", "b/train-000000.tar", "b/c/x.tar")
+    listed = put(tmp_path, "a.mp4", "begun/x.tar", "dataset.json", *finished, *begun)
+    assert sorted(listed.sizes) == ["a.mp4", "begun/x.tar", "dataset.json"]
+
+
+def test_stores_in_it_are_no_part_of_a_dataset_behind_a_url(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in s3.ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+    finished, begun = (f"shards/{name}" for name in STORE), ("b/.parts/plan.json", "b/train-000000.tar", "b/c/x.tar")
+    with s3.served() as bucket:
+        for path in ("a.mp4", "begun/x.tar", "dataset.json", ".parts/plan.json", *finished, *begun):
+            bucket.put(f"set/{path}", b"12345")
+        listed = list_source(bucket.url("set"))
+    assert sorted(listed.sizes) == ["a.mp4", "begun/x.tar", "dataset.json"]
 
 
 def test_folders_are_those_that_hold_a_file_at_any_depth(tmp_path: Path) -> None:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import io
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from dataengine.layouts import scan
+from dataengine.layouts import listed, scan
 from dataengine.layouts.listed import folder_of, name_of, read_listing
 from dataengine.layouts.scan import ScanOptions
 from tests.dataengine import s3
@@ -24,6 +30,28 @@ def test_columns_come_in_the_order_asked_for_with_empty_text_for_what_is_not_the
     with read_listing(str(tmp_path / "a.tsv"), ("path", "b", "c"), "path") as listing:
         assert (listing.unknown, listing.unit) == (("z",), "line")
         assert list(listing.rows) == [(2, ("a.png", "x, y", ""))]
+
+
+def test_only_the_thread_that_asks_reads_a_parquet_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    columns = [f"column{i}" for i in range(8)]
+    names = pa.array([f"{i:x}.png" for i in range(20_000)])
+    path = tmp_path / "list.parquet"
+    pq.write_table(pa.table(dict.fromkeys(columns, names)), path, row_group_size=1_000)
+    readers = set()
+
+    class Noticing(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            readers.add(threading.get_ident())
+            return super().read(size)
+
+    @contextmanager
+    def opened(_: object) -> Iterator[Noticing]:
+        yield Noticing(path.read_bytes())
+
+    monkeypatch.setattr(listed, "_opened", opened)
+    with read_listing(str(path), columns, "column0") as listing:
+        assert sum(1 for _ in listing.rows) == 20_000
+    assert readers == {threading.get_ident()}
 
 
 def test_a_list_and_its_files_may_lie_behind_a_url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

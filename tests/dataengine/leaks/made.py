@@ -41,7 +41,7 @@ def write(root: Path, clips: Mapping[str, Sequence[bytes]], *, name: str) -> str
         for number, data in enumerate(frames):
             (folder / f"{number:03d}.jpg").write_bytes(data)
     settings = ConvertSettings(extract=ExtractSettings(faces="none"))
-    convert("folder", root / "tree", root / name, settings, ScanOptions(name=name), workers=0)
+    convert("folder", root / "tree", root / name, settings, ScanOptions(name=name))
     return str(root / name)
 
 
