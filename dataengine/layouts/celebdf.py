@@ -44,7 +44,7 @@ def scan(tree: SourceTree, options: ScanOptions) -> Scan:
 
 
 def _stem(path: str) -> str:
-    """By which a video is known in the list: one encoded anew, or with its suffix in capitals, is still a test video."""
+    """By which the list knows a video: one encoded anew, or with its suffix in capitals, is still a test video."""
     return path.rpartition(".")[0]
 
 

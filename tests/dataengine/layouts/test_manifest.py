@@ -330,3 +330,9 @@ def test_a_folder_of_frames_may_be_named_like_a_video(root: Path) -> None:
     (root / "frames/c.mp4").mkdir(parents=True)
     (root / "frames/c.mp4/1.png").write_bytes(b"12345")
     assert one(root, "path,label\nframes/c.mp4,real\n").paths == ("frames/c.mp4/1.png",)
+
+
+@pytest.mark.parametrize("row", ["a.mp4,,0,{},", "x/1.png,c,,,{}"])
+def test_a_number_of_absurd_length_is_an_error_of_one_line(root: Path, row: str) -> None:
+    with pytest.raises(LayoutError, match="give a whole number from 0"):
+        read(root, "path,clip,start,stop,frame,label\n" + row.format("9" * 5000) + ",real\n")
