@@ -100,7 +100,12 @@ def scan_of(
 
     What is missing or unexpected is noted with its number and first name.
     """
-    found = list(clips)
+    found, absent, stray = list(clips), sorted(set(missing)), sorted(set(unexpected))
+    if not found and absent:
+        raise LayoutError(
+            f"{tree.root} holds none of the {len(absent):,} files that the dataset's lists name (first: "
+            f"{printable(absent[0])}); give the dataset's folder with --root"
+        )
     if not found:
         raise LayoutError(f"{tree.root} holds no video or image; give the dataset's folder with --root")
     while twice := {name for name, count in Counter(clip.clip for clip in found).items() if count > 1}:
@@ -112,7 +117,6 @@ def scan_of(
             raise LayoutError(f"{tree.root}: two clips are named {min(twice)}; name each file once")
         found = renamed
     sized = (_sized(clip, tree) for clip in found)
-    absent, stray = sorted(set(missing)), sorted(set(unexpected))
     said = list(notes)
     if absent:
         said.append(f"{len(absent):,} listed files are not in the tree (first: {printable(absent[0])})")
