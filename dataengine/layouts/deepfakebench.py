@@ -100,6 +100,7 @@ def scan(tree: SourceTree, options: ScanOptions) -> Scan:
         notes.append(f"the paths of the list are read from behind '{begin}'")
     split_of = _splits(videos, notes)
     clips: dict[str, Clip] = {}
+    label_of: dict[str, int] = {}
     missing: list[str] = []
     num_empty = num_again = 0
     for number, video in enumerate(videos):
@@ -111,8 +112,9 @@ def scan(tree: SourceTree, options: ScanOptions) -> Scan:
             continue
         clip = _clip(video, paths, split_of[number], options.name)
         other = clips.setdefault(paths[0], clip)
-        if other.label != clip.label:
-            raise LayoutError(f"{listing}: {paths[0]} is real in one place and fake in another; mend the list")
+        for path in paths:
+            if label_of.setdefault(path, clip.label) != clip.label:
+                raise LayoutError(f"{listing}: {path} is real in one place and fake in another; mend the list")
         if other is not clip:
             num_again += 1
             if clip.split == "test":

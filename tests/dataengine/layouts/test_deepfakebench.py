@@ -229,3 +229,10 @@ def test_a_video_that_is_a_test_video_under_one_label_is_one_under_all(tmp_path:
     index = {"X_Fake": {"train": {"v": first, "w": other}}, "Y_Fake": {"test": {"v": first}, "train": {"u": third}}}
     found = {clip.paths[0]: clip.split for clip in read(tmp_path, {"X": index}).clips}
     assert found["set/v/000.png"] == "test"
+
+
+def test_a_frame_that_is_real_in_one_video_and_fake_in_another_is_refused(tmp_path: Path) -> None:
+    real, fake = (video(tmp_path, "X", f"set/{name}") for name in "rf")
+    fake["frames"].append(real["frames"][0])
+    with pytest.raises(LayoutError, match=r"set/r/005\.png is real in one place and fake in another"):
+        read(tmp_path, {"X": {"X_Real": {"train": {"r": real}}, "X_Fake": {"train": {"f": fake}}}})
