@@ -10,7 +10,7 @@ from typing import Literal
 
 from dataengine.errors import LayoutError, printable
 from dataengine.records import Clip, clip_id
-from dataengine.source import SourceTree
+from dataengine.source import IMAGE_SUFFIXES, VIDEO_SUFFIXES, SourceTree, suffix
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,6 +126,22 @@ def scan_of(
         )
     ordered = tuple(sorted(sized, key=lambda clip: clip.clip))
     return Scan(ordered, split_origin, tuple(said), tuple(absent), tuple(stray))
+
+
+def unused(tree: SourceTree, scan: Scan) -> list[str]:
+    """Videos and images of the tree, sorted, that are in no clip and that the scan does not call unexpected, such as
+    those of another compression."""
+    used = {path for clip in scan.clips for path in ((clip.archive,) if clip.archive else clip.paths)}
+    media = {path for path in tree.sizes if suffix(path) in VIDEO_SUFFIXES | IMAGE_SUFFIXES}
+    return sorted(media - used - set(scan.unexpected))
+
+
+def left_aside(tree: SourceTree, scan: Scan) -> list[str]:
+    """A note on what is `unused`, none where nothing is."""
+    paths = unused(tree, scan)
+    if not paths:
+        return []
+    return [f"{len(paths):,} other videos and images below the root are in no clip (first: {printable(paths[0])})"]
 
 
 def _sized(clip: Clip, tree: SourceTree) -> Clip:
