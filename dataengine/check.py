@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from dataengine.layouts.scan import Layout, Scan
+from dataengine.layouts.scan import Layout, Scan, unused
 from dataengine.records import SPLITS, Clip
-from dataengine.source import IMAGE_SUFFIXES, VIDEO_SUFFIXES, SourceTree, suffix
+from dataengine.source import SourceTree
 from dataengine.splits import derive, shared_identities
 
 
@@ -84,8 +84,6 @@ def check(layout: Layout, tree: SourceTree, scan: Scan, *, seed: int = 0) -> Che
     Published counts are compared with the splits that the dataset itself gives.
     """
     clips = derive(scan.clips, seed)
-    used = {path for clip in clips for path in ((clip.archive,) if clip.archive else clip.paths)}
-    media = (path for path in tree.sizes if suffix(path) in VIDEO_SUFFIXES | IMAGE_SUFFIXES)
     return Check(
         layout=layout.name,
         root=str(tree.root),
@@ -101,7 +99,7 @@ def check(layout: Layout, tree: SourceTree, scan: Scan, *, seed: int = 0) -> Che
         shared_identities=shared_identities(clips),
         missing=scan.missing,
         unexpected=scan.unexpected,
-        unused=sorted(set(media) - used - set(scan.unexpected)),
+        unused=unused(tree, scan),
         empty=sorted(clip.first for clip in clips if not clip.source_bytes),
         notes=scan.notes[: len(scan.notes) - bool(scan.missing) - bool(scan.unexpected)],  # `scan_of` adds those last
     )

@@ -18,7 +18,7 @@ from dataengine import layouts, place, splits
 from dataengine.errors import StoreError
 from dataengine.executors import HERE, Executor, OnShard
 from dataengine.faces.crops import prepare
-from dataengine.layouts.scan import ScanOptions
+from dataengine.layouts.scan import ScanOptions, left_aside
 from dataengine.lease import alone
 from dataengine.merge import listed, merge, shard_clips, tables_of
 from dataengine.methods import named_by_user
@@ -94,7 +94,7 @@ def convert(
     none could be read.
     """
     root, out = _placed(root), _placed(out)
-    scan = layouts.scan(layout, root, options)
+    tree, scan = layouts.scan_with(layout, root, options)
     clips = splits.derive(scan.clips, settings.seed)
     faces = prepare(settings.extract, clips)
     plan = make_plan(clips, settings)
@@ -123,7 +123,8 @@ def convert(
         if store is not None:
             _same_bytes_again(pending, store)
         else:
-            found = {"notes": [*scan.notes, *faces], "missing": list(scan.missing), "unexpected": list(scan.unexpected)}
+            notes = [*scan.notes, *left_aside(tree, scan), *faces]
+            found = {"missing": list(scan.missing), "unexpected": list(scan.unexpected), "notes": notes}
             read_as = {"options": _options_json(layout, root, options), "split_origin": scan.split_origin}
             merge(plan, out, {**about, **read_as, **found, **_about_clips(clips)})
     return Converted(open_store(str(out)), len(pending), len(plan.shards) - len(pending))

@@ -18,7 +18,7 @@ from dataengine.store import DATASET_FILE, TABLES
 from dataengine.whole import PARTS
 
 _PLAN = f"/{PARTS}/plan.json"
-_DIGITS = re.compile(r"(\d+)")
+_DIGITS = re.compile(r"([0-9]+)")
 _TEXT_LIMIT = 1 << 30  # bytes of a list or metadata file; the longest official one has 200 MB
 
 VIDEO_SUFFIXES = frozenset({".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg"})
@@ -108,7 +108,10 @@ def suffix(path: str) -> str:
 def as_counted(path: str) -> list[tuple[int, str]]:
     """A key that sorts names as people count."""
     parts = _DIGITS.split(path.rpartition("/")[2])  # text and digits in turn
-    return [(int(part) if i % 2 else 0, part) for i, part in enumerate(parts)]
+    # By length first: of a name in an archive the digits may be more than Python makes a number of.
+    return [
+        (len(digits := part.lstrip("0")), f"{digits} {part}") if i % 2 else (0, part) for i, part in enumerate(parts)
+    ]
 
 
 def list_source(root: str | Path | Place) -> SourceTree:

@@ -11,7 +11,7 @@ several public parsers read them.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 
 from dataengine import methods
@@ -26,6 +26,7 @@ _NAMES = {
     "YouTube-real": (re.compile(r"(?P<target>\d+)"), "NNNNN.mp4"),
     "Celeb-synthesis": (re.compile(r"(?P<target>id\d+)_(?P<source>id\d+)_\d+"), "idN_idM_NNNN.mp4"),
 }
+_LISTED = re.compile(r"[01]\s+(?P<video>(?P<folder>[\w-]+)/[\w-]+\.\w+)")
 
 
 def is_tree(tree: SourceTree) -> bool:
@@ -37,28 +38,37 @@ def scan(tree: SourceTree, options: ScanOptions) -> Scan:
     """All clips. Raises LayoutError for a misnamed video or a missing test list."""
     listed = _test_list(list_source(options.splits) if options.splits else tree)
     clips = [clip for folder in _NAMES for clip in _clips(tree, folder, listed)]
-    missing = listed - {clip.paths[0] for clip in clips}
+    there = {_stem(clip.paths[0]) for clip in clips}
+    missing = [path for stem, path in listed.items() if stem not in there]
     return scan_of(clips, tree, "official test list; train and val derived by identity", missing=missing)
 
 
-def _test_list(tree: SourceTree) -> set[str]:
+def _stem(path: str) -> str:
+    """By which the list knows a video: one encoded anew, or with its suffix in capitals, is still a test video."""
+    return path.rpartition(".")[0]
+
+
+def _test_list(tree: SourceTree) -> dict[str, str]:
+    """The listed paths by their stems."""
     path = tree.shown(TEST_LIST)
     if not tree.is_file(TEST_LIST):
         raise LayoutError(
             f"{path} is missing; it comes with Celeb-DF, put it back or name its folder with --splits DIR"
         )
-    listed = set()
+    listed: dict[str, str] = {}
     for number, line in enumerate(tree.read_text(TEST_LIST).splitlines(), start=1):
         if not line.strip():
             continue
-        label, _, name = line.strip().partition(" ")
-        if label not in ("0", "1") or name.strip().partition("/")[0] not in _NAMES:
+        match = _LISTED.fullmatch(line.strip())
+        if match is None or match["folder"] not in _NAMES:
             raise LayoutError(f"{path} line {number} is not '0|1 FOLDER/NAME.mp4'; get the official list again")
-        listed.add(name.strip())
+        listed[_stem(match["video"])] = match["video"]
+    if not listed:
+        raise LayoutError(f"{path} names no video; get the official list again")
     return listed
 
 
-def _clips(tree: SourceTree, folder: str, listed: set[str]) -> Iterator[Clip]:
+def _clips(tree: SourceTree, folder: str, listed: Mapping[str, str]) -> Iterator[Clip]:
     method = methods.canonical("celeb-df", folder)
     pattern, shape = _NAMES[folder]
     for path in tree.files(folder, VIDEO_SUFFIXES):
@@ -74,7 +84,7 @@ def _clips(tree: SourceTree, folder: str, listed: set[str]) -> Iterator[Clip]:
             paths=(path,),
             media="video",
             dataset="celeb-df",
-            split="test" if path in listed else "",
+            split="test" if _stem(path) in listed else "",
             raw_method=folder,
             method=method.name,
             category=method.category,

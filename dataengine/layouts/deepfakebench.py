@@ -23,7 +23,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from dataengine import methods
@@ -100,20 +100,25 @@ def scan(tree: SourceTree, options: ScanOptions) -> Scan:
         notes.append(f"the paths of the list are read from behind '{begin}'")
     split_of = _splits(videos, notes)
     clips: dict[str, Clip] = {}
+    label_of: dict[str, int] = {}
     missing: list[str] = []
     num_empty = num_again = 0
     for number, video in enumerate(videos):
         listed = [_below(path, begin) for path in video.frames]
-        paths = sorted({path for path in listed if path in tree.sizes}, key=as_counted)
+        paths = sorted(sorted({path for path in listed if path in tree.sizes}), key=as_counted)
         missing += (path for path in listed if path not in tree.sizes)
         if not paths:
             num_empty += not listed
             continue
         clip = _clip(video, paths, split_of[number], options.name)
         other = clips.setdefault(paths[0], clip)
-        if other.label != clip.label:
-            raise LayoutError(f"{listing}: {paths[0]} is real in one place and fake in another; mend the list")
-        num_again += other is not clip
+        for path in paths:
+            if label_of.setdefault(path, clip.label) != clip.label:
+                raise LayoutError(f"{listing}: {path} is real in one place and fake in another; mend the list")
+        if other is not clip:
+            num_again += 1
+            if clip.split == "test":
+                clips[paths[0]] = replace(other, split="test")
     if not clips:
         raise none_there(listing, tree, missing)
     if num_empty:
@@ -138,6 +143,8 @@ def _index(value: Any, name: str, notes: list[str]) -> list[_Video]:
                     key = (dataset, label, compression, video)
                     found = videos.setdefault(key, _Video(dataset, label, compression, video, frames))
                     found.splits.add(split)
+                    if frames != found.frames:  # each split may list some of them
+                        found.frames = [*found.frames, *frames]
     return list(videos.values())
 
 

@@ -58,12 +58,14 @@ def scan(tree: SourceTree, options: ScanOptions) -> Scan:
 
     Raises LayoutError for a method, or a folder below one, that DF40 does not have.
     """
-    clips = [
-        clip
-        for top, split in _TREES.items()
-        for folder in tree.folders(top)
-        for clip in _method(tree, folder, folder, _raw_method(tree, folder), split)
-    ]
+    clips: list[Clip] = []
+    for top, split in _TREES.items():
+        folder_of: dict[str, str] = {}
+        for folder in tree.folders(top):
+            raw = _raw_method(tree, folder)
+            if (other := folder_of.setdefault(raw, folder)) != folder:
+                raise LayoutError(f"{tree.shown(folder)} and {other} are two names of one method; keep one of them")
+            clips += _method(tree, folder, folder, raw, split)
     notes = ["the reals of its fakes are FF++'s and, below cdf, Celeb-DF's (`dfx shard ff++`, `dfx shard celeb-df`)"]
     return scan_of(clips, tree, "the official trees: DF40_train is train, DF40 is test; no val", notes)
 

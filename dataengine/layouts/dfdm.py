@@ -49,7 +49,7 @@ def scan(tree: SourceTree, options: ScanOptions) -> Scan:
 
 
 def _clips(tree: SourceTree, quality: str) -> Iterator[Clip]:
-    seen: dict[str, str] = {}
+    seen: dict[tuple[str, ...], str] = {}
     for path in tree.below(f"DFDM_{quality}", VIDEO_SUFFIXES):
         match = _NAME.fullmatch(PurePosixPath(path).stem)
         if match is None or match["tag"].lower() not in _TAGS:
@@ -57,10 +57,11 @@ def _clips(tree: SourceTree, quality: str) -> Iterator[Clip]:
                 f"{tree.shown(path)} is not named idN_idN_SCENE_MODEL.mp4 with a model of dfdm "
                 f"({', '.join(sorted(_TAGS))}); rename it or move it away"
             )
-        if other := seen.get(match[0]):
-            raise LayoutError(f"{tree.shown(path)} and {other} are one video of dfdm; keep one of them")
-        seen[match[0]] = path
         raw_method = _TAGS[match["tag"].lower()]
+        video = (*match.group("target", "source", "scene"), raw_method)  # tags are spelt in several ways
+        if other := seen.get(video):
+            raise LayoutError(f"{tree.shown(path)} and {other} are one video of dfdm; keep one of them")
+        seen[video] = path
         method = methods.canonical("dfdm", raw_method)
         yield Clip(
             clip=clip_id("dfdm", path),

@@ -34,7 +34,7 @@ from sys import intern
 
 from dataengine import methods
 from dataengine.errors import LayoutError
-from dataengine.layouts.metadata import inside
+from dataengine.layouts.metadata import inside, whole_number
 from dataengine.layouts.scan import Layout, Published, Scan, ScanOptions, scan_of
 from dataengine.records import REAL, Clip, Media, clip_id
 from dataengine.source import IMAGE_SUFFIXES, VIDEO_SUFFIXES, SourceTree, suffix
@@ -75,6 +75,8 @@ class _Reading:
     listed: dict[str, int] = field(default_factory=dict)
     three: dict[int, str] = field(default_factory=dict)
     """The value of THREE that each class has."""
+    parts: dict[str, tuple[Ranges, Ranges]] = field(default_factory=dict)
+    """Of each video: its clip's frames, and its rest's."""
     missing: list[str] = field(default_factory=list)
     twice: list[str] = field(default_factory=list)
 
@@ -161,9 +163,13 @@ def _clips(tree: SourceTree, folder: str, path: str, form: str, reading: _Readin
         if before is not None:
             if before != number:
                 raise LayoutError(f"{where}: {name} is {CLASSES[number]}, above it is {CLASSES[before]}; mend the list")
+            if reading.parts.get(listed, (ranges, rest)) != (ranges, rest):
+                raise LayoutError(f"{where}: {name} has other segments here than above; mend the list")
             reading.twice.append(listed)
             continue
         reading.listed[listed] = number
+        if rest or ranges:
+            reading.parts[listed] = (ranges, rest)
         if not file:
             reading.missing.append(listed)
             continue
@@ -177,8 +183,12 @@ def _clips(tree: SourceTree, folder: str, path: str, form: str, reading: _Readin
 
 def _class(fields: list[str], where: str, reading: _Reading) -> int:
     binary, three, sixteen = fields[-3:] if len(fields) > 3 else ("", "", "")
-    number = int(sixteen) if sixteen.isdecimal() else len(CLASSES)
-    if number >= len(CLASSES) or binary != str(int(number > 0)) or three not in (("1", "2") if number else ("0",)):
+    number = whole_number(sixteen)
+    if (
+        not 0 <= number < len(CLASSES)
+        or binary != str(int(number > 0))
+        or three not in (("1", "2") if number else ("0",))
+    ):
         raise LayoutError(
             f"{where} ends in '{' '.join(fields[-3:])[:80]}': no agreeing labels of 2, 3 and 16 classes; mend the list"
         )
@@ -192,16 +202,18 @@ def _class(fields: list[str], where: str, reading: _Reading) -> int:
 
 def _segments(fields: list[str], where: str, number: int) -> tuple[Ranges, Ranges]:
     """The frames of the video's clip, and those of its rest. () and () for a real: all of its frames."""
-    count = int(fields[0]) if fields[0].isdecimal() else -1
-    if len(fields) != 2 + 3 * count + 3:
+    count = whole_number(fields[0])
+    if count < 0 or len(fields) != 2 + 3 * count + 3:
         raise LayoutError(
             f"{where} is not SEGMENTS VIDEO [START COUNT FAKE]*SEGMENTS BINARY THREE SIXTEEN; mend the list"
         )
     segments = []
     for start, frames, flag in zip(*(fields[2 + k : -3 : 3] for k in range(3)), strict=True):
-        if not (start.isdecimal() and frames.isdecimal()) or int(frames) < 1 or flag.lower() not in _FLAGS:
-            raise LayoutError(f"{where} has the segment '{start} {frames} {flag}', not START COUNT 0|1; mend the list")
-        segments.append((int(start), int(start) + int(frames), _FLAGS[flag.lower()]))
+        first, length = whole_number(start), whole_number(frames)
+        if first < 0 or length < 1 or flag.lower() not in _FLAGS:
+            segment = f"{start} {frames} {flag}"[:80]
+            raise LayoutError(f"{where} has the segment '{segment}', not START COUNT 0|1; mend the list")
+        segments.append((first, first + length, _FLAGS[flag.lower()]))
     segments.sort()
     if any(one[1] > other[0] for one, other in pairwise(segments)):
         raise LayoutError(f"{where} has segments that overlap; mend the list")

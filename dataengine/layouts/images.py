@@ -19,8 +19,9 @@ from pathlib import PurePosixPath
 
 from dataengine import methods
 from dataengine.errors import LayoutError
-from dataengine.layouts.folder import class_folders
+from dataengine.layouts.folder import SPLIT_FOLDERS, class_folders
 from dataengine.layouts.listed import below, beside, name_of, none_there, text_of
+from dataengine.layouts.metadata import whole_number
 from dataengine.layouts.scan import Layout, Scan, ScanOptions, scan_of
 from dataengine.records import Clip, clip_id
 from dataengine.source import IMAGE_SUFFIXES, SourceTree, list_source, suffix
@@ -84,7 +85,7 @@ def _lists(tree: SourceTree, options: ScanOptions) -> tuple[list[_List], list[st
     texts = where.below("", _LIST_SUFFIXES) if options.splits else where.files("", _LIST_SUFFIXES)
     lists = []
     for split in _SPLITS:
-        found = [path for path in texts if PurePosixPath(path).stem.rpartition("_")[2] == split]
+        found = [path for path in texts if SPLIT_FOLDERS.get(PurePosixPath(path).stem.rpartition("_")[2]) == split]
         if len(found) > 1:
             raise LayoutError(
                 f"{where.root} has two lists for {split} ({found[0]}, {found[1]}); leave one of them there"
@@ -98,8 +99,8 @@ def _lists(tree: SourceTree, options: ScanOptions) -> tuple[list[_List], list[st
 
 def _only_split(name: str) -> str:
     """The split that a list given alone is named after, as celeba_test_cross_seed is; "" for none or several."""
-    named = [split for split in _SPLITS if split in name.split("_")]
-    return named[0] if len(named) == 1 else ""
+    named = {SPLIT_FOLDERS[part] for part in name.split("_") if part in SPLIT_FOLDERS}
+    return named.pop() if len(named) == 1 else ""
 
 
 def _lines(listed: _List, tree: SourceTree) -> Iterator[tuple[int, str, str]]:
@@ -121,9 +122,9 @@ def _lines(listed: _List, tree: SourceTree) -> Iterator[tuple[int, str, str]]:
 
 
 def _named(label: str, names: list[str]) -> str:
-    if not (label.isascii() and label.isdigit()):
+    number = whole_number(label)
+    if number < 0:
         return label
-    number = int(label)
     return names[number].strip() if number < len(names) and names[number].strip() else f"class-{number}"
 
 

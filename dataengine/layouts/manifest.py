@@ -131,16 +131,16 @@ class _Reading:
         ending = suffix(path)
         if archive and not archive.lower().endswith(_ARCHIVES):
             raise LayoutError(f"{archive} is no archive that dfx reads ({', '.join(_ARCHIVES)}); unpack it")
+        if not archive and self._tree.is_dir(path):  # frames often lie in a folder named after their video
+            if images := self._tree.files(path, IMAGE_SUFFIXES):
+                return "images", images
+            raise LayoutError(f"the folder {path} holds no image")
         if ending in IMAGE_SUFFIXES:
             return "images", [path] if (archive or path) in self._tree.sizes else []
         if ending in VIDEO_SUFFIXES:
             if archive:
                 raise LayoutError(f"{path} is a video in an archive; unpack {archive}")
             return "video", [path] if path in self._tree.sizes else []
-        if not archive and self._tree.is_dir(path):
-            if images := self._tree.files(path, IMAGE_SUFFIXES):
-                return "images", images
-            raise LayoutError(f"the folder {path} holds no image")
         if ending or archive or path in self._tree.sizes:
             raise LayoutError(f"{path} is neither a video nor an image nor a folder; take the row out")
         return "images", []
@@ -195,6 +195,7 @@ class _Reading:
     ) -> Clip:
         raw, method = method_of(row.label, row.method, row.dataset)
         sizes = self._tree.sizes
+        footage = row.path if media == "video" else row.clip or row.path  # the parts of a video are one footage
         return Clip(
             clip=named,
             paths=paths,
@@ -205,7 +206,7 @@ class _Reading:
             method=method.name,
             category=method.category,
             quality=row.quality,
-            target_id=identity_of(row.dataset, row.target_id or row.clip or row.path),
+            target_id=identity_of(row.dataset, row.target_id or footage),
             source_id=identity_of(row.dataset, row.source_id) if row.source_id else "",
             ranges=ranges,
             archive=row.archive,

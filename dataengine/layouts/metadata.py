@@ -11,6 +11,8 @@ from typing import Any
 from dataengine.errors import LayoutError
 from dataengine.source import SourceTree
 
+_MAX_DIGITS = 18
+
 
 def read_json(tree: SourceTree, path: str) -> Any:
     """A JSON file's value. Raises LayoutError where it is missing, no JSON, or nested deeper than can be read."""
@@ -61,6 +63,11 @@ def parsed_rows(
             yield reader.line_num, dict(zip(header, (value.strip() for value in row), strict=True))
     except csv.Error as error:
         raise LayoutError(f"{name} line {reader.line_num} is no CSV ({error}); get the file again") from None
+
+
+def whole_number(text: str) -> int:
+    """The number that ASCII digits spell, -1 for any other text and for more digits than anything counted here has."""
+    return int(text) if len(text) <= _MAX_DIGITS and text.isascii() and text.isdigit() else -1
 
 
 def inside(name: str, where: str) -> str:

@@ -9,6 +9,7 @@ from urllib.parse import unquote
 from dataengine import methods
 from dataengine.errors import LayoutError
 from dataengine.layouts.folder import SPLIT_FOLDERS
+from dataengine.layouts.metadata import whole_number
 from dataengine.records import REAL, Media, clip_id
 
 _SPLITS = {**SPLIT_FOLDERS, "none": "none", "": ""}
@@ -76,9 +77,10 @@ def span_of(row: Row, media: Media) -> tuple[int, int] | None:
 def number_of(text: str, column: str) -> int:
     """A frame's number. Raises LayoutError, naming the column, for what is no whole number from 0."""
     digits = text.removesuffix(".0")  # what tables make of whole numbers beside empty cells
-    if not (digits.isascii() and digits.isdigit()):
-        raise LayoutError(f"{column} is '{text}'; give a whole number from 0")
-    return int(digits)
+    number = whole_number(digits)
+    if number < 0:
+        raise LayoutError(f"{column} is '{text[:50]}'; give a whole number from 0")
+    return number
 
 
 def identity_of(dataset: str, name: str) -> str:

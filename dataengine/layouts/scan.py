@@ -10,7 +10,7 @@ from typing import Literal
 
 from dataengine.errors import LayoutError, printable
 from dataengine.records import Clip, clip_id
-from dataengine.source import SourceTree
+from dataengine.source import IMAGE_SUFFIXES, VIDEO_SUFFIXES, SourceTree, suffix
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +100,12 @@ def scan_of(
 
     What is missing or unexpected is noted with its number and first name.
     """
-    found = list(clips)
+    found, absent, stray = list(clips), sorted(set(missing)), sorted(set(unexpected))
+    if not found and absent:
+        raise LayoutError(
+            f"{tree.root} holds none of the {len(absent):,} files that the dataset's lists name (first: "
+            f"{printable(absent[0])}); give the dataset's folder with --root"
+        )
     if not found:
         raise LayoutError(f"{tree.root} holds no video or image; give the dataset's folder with --root")
     while twice := {name for name, count in Counter(clip.clip for clip in found).items() if count > 1}:
@@ -112,7 +117,6 @@ def scan_of(
             raise LayoutError(f"{tree.root}: two clips are named {min(twice)}; name each file once")
         found = renamed
     sized = (_sized(clip, tree) for clip in found)
-    absent, stray = sorted(set(missing)), sorted(set(unexpected))
     said = list(notes)
     if absent:
         said.append(f"{len(absent):,} listed files are not in the tree (first: {printable(absent[0])})")
@@ -122,6 +126,22 @@ def scan_of(
         )
     ordered = tuple(sorted(sized, key=lambda clip: clip.clip))
     return Scan(ordered, split_origin, tuple(said), tuple(absent), tuple(stray))
+
+
+def unused(tree: SourceTree, scan: Scan) -> list[str]:
+    """Videos and images of the tree, sorted, that are in no clip and that the scan does not call unexpected, such as
+    those of another compression."""
+    used = {path for clip in scan.clips for path in ((clip.archive,) if clip.archive else clip.paths)}
+    media = {path for path in tree.sizes if suffix(path) in VIDEO_SUFFIXES | IMAGE_SUFFIXES}
+    return sorted(media - used - set(scan.unexpected))
+
+
+def left_aside(tree: SourceTree, scan: Scan) -> list[str]:
+    """A note on what is `unused`, none where nothing is."""
+    paths = unused(tree, scan)
+    if not paths:
+        return []
+    return [f"{len(paths):,} other videos and images below the root are in no clip (first: {printable(paths[0])})"]
 
 
 def _sized(clip: Clip, tree: SourceTree) -> Clip:

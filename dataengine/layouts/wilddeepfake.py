@@ -31,6 +31,7 @@ from dataengine.source import IMAGE_SUFFIXES, VIDEO_SUFFIXES, SourceTree, as_cou
 
 _ARCHIVES = frozenset({".tar", ".gz", ".tgz"})
 _PARTS = tuple((label, split) for label in ("real", "fake") for split in ("train", "test"))
+_NOT_READ = frozenset({".zip", ".7z", ".rar", ".xz", ".bz2"})
 _THREADS = 8
 
 
@@ -52,7 +53,10 @@ def scan(tree: SourceTree, options: ScanOptions) -> Scan:
                 f"{tree.shown(folders[0])} and {folders[1]} are one part under two names; keep one of them"
             )
         archives |= {path: (label, split) for folder in folders for path in tree.files(folder, _ARCHIVES)}
-    clips, unexpected = [], set(tree.below("", IMAGE_SUFFIXES | VIDEO_SUFFIXES | _ARCHIVES)) - archives.keys()
+    clips, unexpected = (
+        [],
+        set(tree.below("", IMAGE_SUFFIXES | VIDEO_SUFFIXES | _ARCHIVES | _NOT_READ)) - archives.keys(),
+    )
     with ThreadPoolExecutor(_THREADS) as pool:
         listed = pool.map(lambda path: _listed(tree, path), archives)
         for (path, (label, split)), held in zip(archives.items(), listed, strict=True):
@@ -88,7 +92,7 @@ def _sequences(held: Contents, label: str) -> tuple[dict[str, list[str]], list[s
         folder = name.rpartition("/")[0]
         if suffix(name) not in IMAGE_SUFFIXES:
             strays.append(f"{name} (no image)")
-        elif other in folder.split("/"):
+        elif other in folder.lower().split("/"):
             strays.append(f"{name} ({other} in an archive of {label} ones)")
         else:
             sequences[folder].append(name)

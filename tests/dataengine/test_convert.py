@@ -365,3 +365,11 @@ def test_a_damaged_table_is_restored_by_the_same_command(image_tree: Path, tmp_p
     table.write_bytes(data)
     run(image_tree, tmp_path / "out")
     assert digests(tmp_path / "out") == before
+
+
+def test_what_a_layout_leaves_aside_is_noted(image_tree: Path, tmp_path: Path) -> None:
+    shutil.copytree(image_tree, tree := tmp_path / "tree")
+    (tree / "loose.mp4").touch()
+    note = "1 other videos and images below the root are in no clip (first: loose.mp4)"
+    assert note in run(tree, tmp_path / "noted").meta["notes"]
+    assert note not in run(image_tree, tmp_path / "plain").meta["notes"]

@@ -96,3 +96,10 @@ def test_text_is_read_with_or_without_a_byte_order_mark(tmp_path: Path) -> None:
         listed.read_text("b.csv")
     with pytest.raises(LayoutError, match=r"c\.csv is missing"):
         listed.read_text("c.csv")
+
+
+@given(st.lists(st.integers(0, 10**30).map(str)))
+def test_numbers_are_ordered_by_their_value_however_long(numbers: list[str]) -> None:
+    tree = SourceTree(Path("/nowhere"), {f"{number}.png": 1 for number in [*numbers, "9" * 5000]})
+    ordered = [path.removesuffix(".png") for path in tree.files("", IMAGE_SUFFIXES)]
+    assert ordered == [*map(str, sorted({*map(int, numbers)})), "9" * 5000]

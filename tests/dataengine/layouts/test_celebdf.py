@@ -70,3 +70,20 @@ def test_a_malformed_line_of_the_list_is_an_error_that_gives_its_number(root: Pa
 def test_a_name_is_for_the_layout_folder_alone(root: Path) -> None:
     with pytest.raises(LayoutError, match="--name other is for layouts without a name"):
         scan("celeb-df", root, ScanOptions(name="other"))
+
+
+@pytest.mark.parametrize("suffix", [".MP4", ".avi"])
+def test_a_test_video_under_another_suffix_stays_one(root: Path, suffix: str) -> None:
+    (root / FILES[2]).rename((root / FILES[2]).with_suffix(suffix))
+    found = scan("celeb-df", root, ScanOptions())
+    assert {clip.paths[0]: clip.split for clip in found.clips}[f"YouTube-real/00170{suffix}"] == "test"
+    assert found.missing == ()
+
+
+@pytest.mark.parametrize(
+    "line", ["", "1 Celeb-real//id0_0000.mp4", "1 Celeb-real/id0_0000", "2 Celeb-real/id0_0000.mp4"]
+)
+def test_a_test_list_that_would_leave_test_videos_in_train_is_refused(root: Path, line: str) -> None:
+    (root / "List_of_testing_videos.txt").write_text(f"{line}\n")
+    with pytest.raises(LayoutError, match="get the official list again"):
+        scan("celeb-df", root, ScanOptions())

@@ -216,3 +216,23 @@ def test_its_frames_are_cropped_already_and_other_forms_are_unknown() -> None:
     assert layout_named("manifest", "deepfakebench").cropped
     with pytest.raises(DfxError, match="unknown form of manifest 'deepfakbench'; did you mean deepfakebench"):
         layout_named("manifest", "deepfakbench")
+
+
+def test_frames_of_one_name_in_two_folders_have_one_order_and_each_splits_frames_count(tmp_path: Path) -> None:
+    one, two = (video(tmp_path, "X_Fake", f"set/{folder}/v") for folder in "ab")
+    (clip,) = read(tmp_path, {"X": {"X_Fake": {"train": {"v": one}, "val": {"v": two}}}}).clips
+    assert clip.paths == ("set/a/v/000.png", "set/b/v/000.png", "set/a/v/005.png", "set/b/v/005.png")
+
+
+def test_a_video_that_is_a_test_video_under_one_label_is_one_under_all(tmp_path: Path) -> None:
+    first, other, third = (video(tmp_path, "X", f"set/{name}") for name in "vwu")
+    index = {"X_Fake": {"train": {"v": first, "w": other}}, "Y_Fake": {"test": {"v": first}, "train": {"u": third}}}
+    found = {clip.paths[0]: clip.split for clip in read(tmp_path, {"X": index}).clips}
+    assert found["set/v/000.png"] == "test"
+
+
+def test_a_frame_that_is_real_in_one_video_and_fake_in_another_is_refused(tmp_path: Path) -> None:
+    real, fake = (video(tmp_path, "X", f"set/{name}") for name in "rf")
+    fake["frames"].append(real["frames"][0])
+    with pytest.raises(LayoutError, match=r"set/r/005\.png is real in one place and fake in another"):
+        read(tmp_path, {"X": {"X_Real": {"train": {"r": real}}, "X_Fake": {"train": {"f": fake}}}})

@@ -116,3 +116,9 @@ def test_the_miniature_converts_with_its_own_reals(miniature: Miniature, tmp_pat
         "deepfacelab": 2,
         "real": 2,
     }
+
+
+def test_two_folders_of_one_method_do_not_count_twice(tmp_path: Path) -> None:
+    touch(tmp_path, "DF40/ddim/ff/000/1.png", "DF40/DDPM/ff/000/1.png")
+    with pytest.raises(LayoutError, match="are two names of one method"):
+        scan("df40", tmp_path, ScanOptions())

@@ -161,3 +161,10 @@ def test_a_list_that_is_broken_or_missing_is_refused(root: Path, path: str, text
     put(root, path, text)
     with pytest.raises(LayoutError, match=says):
         read(root)
+
+
+def test_a_tree_without_any_listed_video_says_which_are_asked_for(tmp_path: Path) -> None:
+    put_parts(tmp_path, {"dfdc_train_part_0": {"a.mp4": {"label": "REAL"}}})
+    (tmp_path / "dfdc_train_part_0/a.mp4").unlink()
+    with pytest.raises(LayoutError, match=r"none of the 1 files .*first: dfdc_train_part_0/a\.mp4"):
+        read(tmp_path)

@@ -73,3 +73,9 @@ def test_the_miniature_converts(miniature: Miniature, tmp_path: Path) -> None:
     assert len(rows) == 10
     assert {(row["label"], row["samples"]) for row in rows} == {(1, 2)}
     assert len({row["method"] for row in rows}) == 5
+
+
+def test_one_video_under_two_spellings_of_its_model_does_not_count_twice(tmp_path: Path) -> None:
+    touch(tmp_path, "DFDM_crf23/id0_id1_0000_1original.mp4", "DFDM_crf23/id0_id1_0000_Faceswap.mp4")
+    with pytest.raises(LayoutError, match="are one video of dfdm"):
+        scanned(tmp_path)

@@ -174,3 +174,14 @@ def test_each_of_many_images_is_a_clip_with_its_size_and_its_folder_for_identity
     assert len({clip.clip for clip in clips}) == 3_000
     assert {clip.source_bytes for clip in clips} == {7}
     assert len({clip.group for clip in clips}) == 1_000
+
+
+@pytest.mark.parametrize("line", ["9{} v 0 9 1 1 2 1", "1 v 0 9{} 1 1 2 1", "1 v 9{} 9 1 1 2 1", "1 v 0 9 1 1 2 1{}"])
+def test_a_number_of_absurd_length_is_an_error_of_one_line(tmp_path: Path, line: str) -> None:
+    with pytest.raises(LayoutError, match=r"line 1 .*mend the list"):
+        read(videos(tmp_path, line.format("1" * 5000).replace(" v ", f" {WHOLE} ")))
+
+
+def test_a_video_listed_twice_with_other_segments_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(LayoutError, match=r"line 2: .* has other segments here than above"):
+        read(videos(tmp_path, f"1 {WHOLE} 0 50 1 1 2 1\n2 {WHOLE} 0 25 1 25 25 0 1 2 1\n"))

@@ -155,3 +155,17 @@ def test_another_datasets_tree_is_never_read_as_class_folders(tmp_path: Path) ->
 
 def test_nobody_looks_for_faces_by_default() -> None:
     assert LAYOUTS["images"].cropped
+
+
+@pytest.mark.parametrize("name", ["val", "valid", "a_validation"])
+def test_the_list_of_val_may_be_named_as_a_split_folder_may(tmp_path: Path, name: str) -> None:
+    make(tmp_path, "a/1.png", "a/2.png", **{"train": "a/1.png\treal\n", name: "a/2.png\tx\n"})
+    assert [clip.split for clip in scan("images", tmp_path, ScanOptions()).clips] == ["train", "val"]
+    assert [c.split for c in scan("images", tmp_path, ScanOptions(listing=str(tmp_path / f"{name}.txt"))).clips] == [
+        "val"
+    ]
+
+
+def test_a_class_number_of_absurd_length_is_a_name(tmp_path: Path) -> None:
+    make(tmp_path, "a/1.png", train="a/1.png\t" + "9" * 5000 + "\n")
+    assert scan("images", tmp_path, ScanOptions()).clips[0].label == 1

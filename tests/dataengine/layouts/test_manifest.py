@@ -319,3 +319,20 @@ def test_any_names_come_back_whole_and_apart(stems: list[str], tmp_path_factory:
     clips = scan_tree(LAYOUT, tree, ScanOptions(listing=str(listing))).clips
     assert sorted(clip.paths[0] for clip in clips) == sorted(paths)
     assert len({clip.clip for clip in clips}) == len(paths)
+
+
+def test_the_parts_of_a_video_are_one_identity_whatever_their_clips_are_called(root: Path) -> None:
+    found = read(root, "path,label,start,stop,clip\na.mp4,real,0,10,before\na.mp4,fake,10,20,within\n")
+    assert {clip.target_id for clip in found.clips} == {"list/a.mp4"}
+
+
+def test_a_folder_of_frames_may_be_named_like_a_video(root: Path) -> None:
+    (root / "frames/c.mp4").mkdir(parents=True)
+    (root / "frames/c.mp4/1.png").write_bytes(b"12345")
+    assert one(root, "path,label\nframes/c.mp4,real\n").paths == ("frames/c.mp4/1.png",)
+
+
+@pytest.mark.parametrize("row", ["a.mp4,,0,{},", "x/1.png,c,,,{}"])
+def test_a_number_of_absurd_length_is_an_error_of_one_line(root: Path, row: str) -> None:
+    with pytest.raises(LayoutError, match="give a whole number from 0"):
+        read(root, "path,clip,start,stop,frame,label\n" + row.format("9" * 5000) + ",real\n")

@@ -133,3 +133,12 @@ def test_archives_behind_a_url_are_read_as_those_here(root: Path, monkeypatch: p
         for clip in there.clips:
             found = [image for _, image in images(place_of(bucket.url("wd")), clip)]
             assert [image.data for image in found if not isinstance(image, MediaError)] == [IMAGE] * 3
+
+
+def test_fakes_among_reals_are_told_in_any_case_and_an_archive_that_is_not_read_is_said(root: Path) -> None:
+    pack(root / TOP / "real test/7.tar.gz", "7/real/1/0.png", "7/Fake/2/0.png")
+    touch(root, f"{TOP}/real test/8.zip")
+    assert scanned(root).unexpected == (
+        f"{TOP}/real test/7.tar.gz/7/Fake/2/0.png (fake in an archive of real ones)",
+        f"{TOP}/real test/8.zip",
+    )
