@@ -44,7 +44,7 @@ def _work(pipe: Connection, work: Callable[[Any], Any], items: Sequence[Any]) ->
     with suppress(EOFError, OSError):  # nobody listens any more
         for item in items:
             try:
-                said = work(item), None
+                said: tuple[Any, Exception | None] = (work(item), None)
             except Exception as error:
-                said = None, error
+                said = (None, error)
             pipe.send(said)

@@ -49,7 +49,20 @@ def test_the_keys_of_the_json_are_stable(mini_store: Store, tmp_path: Path) -> N
     info(str(mini_store.root), "--json", str(tmp_path / "info.json"))
     said = json.loads((tmp_path / "info.json").read_text())
     assert set(said) == {
-        *("bytes", "clips", "contents", "dfx", "faces", "failed", "fingerprint", "layout", "leaks", "missing", "notes"),
+        *(
+            "bytes",
+            "clips",
+            "contents",
+            "dfx",
+            "face_bias",
+            "faces",
+            "failed",
+            "fingerprint",
+            "layout",
+            "leaks",
+            "missing",
+            "notes",
+        ),
         *("reasons", "samples", "settings", "shards", "shared_identities", "sizes", "split_origin", "store"),
         "unexpected",
     }

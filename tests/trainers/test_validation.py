@@ -26,7 +26,8 @@ def test_a_sample_that_two_selections_share_counts_once(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     p = rng.dirichlet(np.ones(3), len(once)).astype(np.float32)
     names = ("key", "clip", "group", "label", "method")
-    columns = {name: once.table[name] for name in names} | {"valid": pa.array(np.ones(len(once), bool))}
+    known = once.facts(names)
+    columns = {name: known[name] for name in names} | {"valid": pa.array(np.ones(len(once), bool))}
     predictions = pa.table(columns | {f"p_{name}": p[:, i] for i, name in enumerate(METHODS)})
     predictions = predictions.replace_schema_metadata({"dfx": '{"unreadable": []}'})
     more = pa.concat_tables([predictions, predictions.slice(0, 5)])
