@@ -51,7 +51,7 @@ def test_the_keys_of_the_json_are_stable(mini_store: Store, tmp_path: Path) -> N
     assert set(said) == {
         *("bytes", "clips", "contents", "dfx", "faces", "failed", "fingerprint", "layout", "leaks", "missing", "notes"),
         *("reasons", "samples", "settings", "shards", "shared_identities", "sizes", "split_origin", "store"),
-        "unexpected",
+        *("face_bias", "unexpected"),
     }
     assert sorted(said["contents"][0]) == [
         "bytes",

@@ -86,7 +86,7 @@ def test_a_store_smaller_than_a_batch_can_be_measured(tmp_path: Path) -> None:
 def test_a_damaged_store_is_not_measured_and_the_error_names_it(tmp_path: Path) -> None:
     rows = made_rows(tmp_path, [jpeg(picture(i)) for i in range(3)])
     damage(rows, 1, "byte")
-    with pytest.raises(StoreError, match=r"store cannot be measured.*dfx info"):
+    with pytest.raises(StoreError, match=r"store cannot be measured.*dfx verify"):
         measure(rows, QUICK)
 
 
