@@ -44,7 +44,7 @@ def describe(layout: Layout) -> dict[str, Any]:
     facts = ("name", "title", "expects", "size", "licence", "access", "certainty", "reals", "listing")
     return {
         **{key: getattr(layout, key) for key in facts},
-        "faces": "none" if layout.cropped else "largest",
+        "faces": "none" if layout.cropped else "track",
         "forms": list(layout.forms),
         "named_by_user": layout.named,
         "published": [{"where": dict(count.where), "clips": count.clips} for count in layout.published],

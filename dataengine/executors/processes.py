@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import multiprocessing
 import signal
-import traceback
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
-from dataengine.errors import DfxError
 from dataengine.executors.attempts import Attempts, OnReport, OnShard
 from dataengine.plan import ShardPlan
-from dataengine.processes import begin_worker
+from dataengine.processes import begin_worker, sendable
 from dataengine.records import ClipReport
 from dataengine.shard import Job, write_shard
 
@@ -105,7 +103,5 @@ def _work(pipe: Connection, job: Job) -> None:
                     pipe.send(report)
                 said = None
             except Exception as error:
-                if not isinstance(error, DfxError):
-                    error.add_note(traceback.format_exc())
-                said = error
+                said = sendable(error)
             pipe.send(said)

@@ -36,5 +36,19 @@ class Deadly(Middle):
         os._exit(0)
 
 
+class _StrangeError(Exception):
+    """Cannot be pickled and read again."""
+
+    def __init__(self, what: str, why: str) -> None:
+        super().__init__(f"{what} {why}")
+
+
+class Strange(Middle):
+    """Raises an error of its own."""
+
+    def __call__(self, rgb: Pixels) -> list[Face]:
+        raise _StrangeError("no licence", "today")
+
+
 class NoDetector:
     """Has no landmarks to tell of, and cannot be called."""
