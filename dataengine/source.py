@@ -17,6 +17,7 @@ from dataengine.remote import RemotePath
 
 _DIGITS = re.compile(r"([0-9]+)")
 _TEXT_LIMIT = 1 << 30  # bytes of a list or metadata file; the longest official one has 200 MB
+_MAX_DEPTH = 100  # folders; layouts go down a tree by recursion
 
 VIDEO_SUFFIXES = frozenset({".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg"})
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
@@ -115,17 +116,26 @@ def list_source(root: str | Path | Place) -> SourceTree:
     """List a dataset's folder.
 
     Raises LayoutError where there is no such folder, for a link to a folder that is listed already (its clips would
-    count twice), for a link to nothing, and for what is neither file nor folder.
+    count twice), for a link to nothing, for what is neither file nor folder, and for folders nested absurdly deep.
     """
     place = place_of(root) if isinstance(root, str) else root
     if isinstance(place, RemotePath):
         sizes = place.all_sizes()
         if not sizes:
             raise LayoutError(f"nothing lies below {place}; check the bucket and the path")
-        return SourceTree(place, {path: size for path, size in sizes.items() if not _hidden(path)})
+        return _no_deeper(SourceTree(place, {path: size for path, size in sizes.items() if not _hidden(path)}))
     if not place.is_dir():
         raise LayoutError(f"no folder {place}; give the dataset's folder with --root, or try `dfx sample NAME` first")
-    return SourceTree(place, dict(_walk(place)))
+    return _no_deeper(SourceTree(place, dict(_walk(place))))
+
+
+def _no_deeper(tree: SourceTree) -> SourceTree:
+    deep = next((path for path in tree.sizes if path.count("/") > _MAX_DEPTH), None)
+    if deep is not None:
+        raise LayoutError(
+            f"{tree.shown(deep)[:200]}… lies more than {_MAX_DEPTH} folders deep; move it out of the tree"
+        )
+    return tree
 
 
 def _walk(root: Path) -> Iterator[tuple[str, int]]:

@@ -8,6 +8,7 @@ without them is an identity of its own, so that derived splits and intervals at 
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
@@ -76,9 +77,9 @@ def _clips(tree: SourceTree, label: str, dataset: str, split: str) -> Iterator[C
 
     for image in tree.files(label, IMAGE_SUFFIXES):
         yield clip(image, [image], "images")
-    pending = [label]
+    pending = deque([label])
     while pending:
-        folder = pending.pop(0)
+        folder = pending.popleft()
         if folder != label and folder.rpartition("/")[2].lower() in _NO_CLIP_NAMES:
             raise LayoutError(
                 f"{tree.shown(folder)} is named like a class or a split, but lies inside the class folder '{name}'; "
