@@ -44,13 +44,7 @@ def _work(pipe: Connection, work: Callable[[Any], Any], items: Sequence[Any]) ->
     with suppress(EOFError, OSError):  # nobody listens any more
         for item in items:
             try:
-<<<<<<< HEAD
-                said: tuple[Any, Exception | None] = (work(item), None)
-            except Exception as error:
-                said = (None, error)
-=======
                 said: tuple[Any, Exception | None] = work(item), None
             except Exception as error:
                 said = None, sendable(error)
->>>>>>> e270cf294d19b29fcfdd54218c5fd98f92090381
             pipe.send(said)

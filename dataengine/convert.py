@@ -96,7 +96,7 @@ def convert(
     root, out = _placed(root), _placed(out)
     tree, scan = layouts.scan_with(layout, root, options)
     clips = splits.derive(scan.clips, settings.seed)
-    faces = prepare(settings.extract, clips)
+    notes = [*scan.notes, *left_aside(tree, scan), *prepare(settings.extract, clips)]
     plan = make_plan(clips, settings)
     if on_start is not None:
         there = place.sizes(out) if out.is_dir() else {}
@@ -123,10 +123,9 @@ def convert(
         if store is not None:
             _same_bytes_again(pending, store)
         else:
-            notes = [*scan.notes, *left_aside(tree, scan), *faces]
-            found = {"missing": list(scan.missing), "unexpected": list(scan.unexpected), "notes": notes}
+            found = {"missing": list(scan.missing), "unexpected": list(scan.unexpected)}
             read_as = {"options": _options_json(layout, root, options), "split_origin": scan.split_origin}
-            merge(plan, out, {**about, **read_as, **found, **_about_clips(clips)})
+            merge(plan, out, {**about, **read_as, **found, "notes": notes, **_about_clips(clips)})
     return Converted(open_store(str(out)), len(pending), len(plan.shards) - len(pending))
 
 

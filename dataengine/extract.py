@@ -134,11 +134,14 @@ def extract(clip: Clip, root: Place, settings: ExtractSettings) -> tuple[list[Sa
     A pure function of the files and the settings, but for the report's `decode_s`. Bad media raise nothing: the clip
     is then reported as failed, with a reason of one line, and has no samples.
     """
-    tally, faces = _Tally(), ClipFaces()
+    tally = _Tally()
+    faces: ClipFaces[Sample] = ClipFaces()
     try:
         if settings.faces != "none":
-            faces = face_crops(_pixels(clip, root, settings, tally), clip, settings)
-            samples = [_encoded(entry.frame, entry.image, settings, of=entry) for entry in faces.crops]
+            # Encoded at once: the pixels of thousands of crops would fill the memory.
+            frames = _pixels(clip, root, settings, tally)
+            faces = face_crops(frames, clip, settings, lambda crop: _encoded(0, crop, settings))
+            samples = [_face_sample(entry) for entry in faces.crops]
         elif clip.media == "images":
             samples = [_untouched(frame, image) for frame, image in tally.timed(_images(clip, root, tally))]
         else:
@@ -156,7 +159,7 @@ def extract(clip: Clip, root: Place, settings: ExtractSettings) -> tuple[list[Sa
     return samples, tally.report("ok", "; ".join(filter(None, reasons)), faces, settings)
 
 
-def _no_face(faces: ClipFaces, num_frames: int, settings: ExtractSettings) -> str:
+def _no_face(faces: ClipFaces[Sample], num_frames: int, settings: ExtractSettings) -> str:
     if faces.left_out:
         return f"no face found that stays in {num_frames} frames"
     return f"no {'box' if settings.boxes else 'face'} found in {num_frames} frames"
@@ -195,7 +198,7 @@ class _Tally:
         self,
         status: Literal["ok", "failed"],
         reason: str,
-        faces: ClipFaces | None = None,
+        faces: ClipFaces[Sample] | None = None,
         settings: ExtractSettings | None = None,
     ) -> ClipReport:
         """`faces` and `settings` where all frames were looked at."""
@@ -255,13 +258,14 @@ def _untouched(frame: int, image: ImageFile) -> Sample:
     return Sample(frame=frame, data=image.data, ext=image.ext, width=image.width, height=image.height)
 
 
-def _encoded(frame: int, rgb: Pixels, settings: ExtractSettings, *, of: FaceCrop | None = None) -> Sample:
+def _encoded(frame: int, rgb: Pixels, settings: ExtractSettings) -> Sample:
     if settings.codec == "jpeg":
         ext, data = "jpg", simplejpeg.encode_jpeg(rgb, settings.quality, "RGB", "444")
     else:
         ext, data = "png", cv2.imencode(".png", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR))[1].tobytes()
     height, width = rgb.shape[:2]
-    sample = Sample(frame=frame, data=data, ext=ext, width=width, height=height)
-    if of is None:
-        return sample
-    return replace(sample, face=of.number, box=of.box, score=of.face.score, origin=of.face.origin)
+    return Sample(frame=frame, data=data, ext=ext, width=width, height=height)
+
+
+def _face_sample(of: FaceCrop[Sample]) -> Sample:
+    return replace(of.image, frame=of.frame, face=of.number, box=of.box, score=of.face.score, origin=of.face.origin)

@@ -7,6 +7,7 @@ canonical name, and two datasets share one only where the evidence is written he
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -191,6 +192,9 @@ _CANONICAL: Mapping[tuple[str, str], str] = {
 }
 
 
+_REALS = frozenset({"real", "reals", "original", "originals", "pristine", "genuine", "authentic"})
+
+
 def canonical(dataset: str, raw_method: str) -> Method:
     """The method that a dataset calls `raw_method`.
 
@@ -204,6 +208,12 @@ def canonical(dataset: str, raw_method: str) -> Method:
             "tree, or convert it with `dfx shard folder`"
         )
     return METHODS[name]
+
+
+def is_called_real(name: str) -> bool:
+    """Whether people call reals so ("0_real", "Originals") without the word that dfx takes for it: no name to guess a
+    label from."""
+    return name.lower() != REAL and re.sub(r"[^a-z]", "", name.lower()) in _REALS
 
 
 def known() -> Iterable[tuple[str, str]]:

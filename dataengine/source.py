@@ -20,6 +20,7 @@ from dataengine.whole import PARTS
 _PLAN = f"/{PARTS}/plan.json"
 _DIGITS = re.compile(r"([0-9]+)")
 _TEXT_LIMIT = 1 << 30  # bytes of a list or metadata file; the longest official one has 200 MB
+_MAX_DEPTH = 100  # folders; layouts go down a tree by recursion
 
 VIDEO_SUFFIXES = frozenset({".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg"})
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
@@ -118,7 +119,7 @@ def list_source(root: str | Path | Place) -> SourceTree:
     """List a dataset's folder. Stores in it, finished or not, are no part of it: it may well hold the one made from it.
 
     Raises LayoutError where there is no such folder, for a link to a folder that is listed already (its clips would
-    count twice), for a link to nothing, and for what is neither file nor folder.
+    count twice), for a link to nothing, for what is neither file nor folder, and for folders nested absurdly deep.
     """
     place = place_of(root) if isinstance(root, str) else root
     if isinstance(place, RemotePath):
@@ -128,10 +129,20 @@ def list_source(root: str | Path | Place) -> SourceTree:
         stores = {path.rpartition("/")[0] for path in sizes if path.endswith(f"/{DATASET_FILE}")}
         stores = {folder for folder in stores if all(f"{folder}/{table}" in sizes for table in TABLES)}
         stores |= {path.removesuffix(_PLAN) for path in sizes if path.endswith(_PLAN)} - {""}
-        return SourceTree(place, {path: size for path, size in sizes.items() if not _apart(path, stores)})
+        kept = {path: size for path, size in sizes.items() if not _apart(path, stores)}
+        return _no_deeper(SourceTree(place, kept))
     if not place.is_dir():
         raise LayoutError(f"no folder {place}; give the dataset's folder with --root, or try `dfx sample NAME` first")
-    return SourceTree(place, dict(_walk(place)))
+    return _no_deeper(SourceTree(place, dict(_walk(place))))
+
+
+def _no_deeper(tree: SourceTree) -> SourceTree:
+    deep = next((path for path in tree.sizes if path.count("/") > _MAX_DEPTH), None)
+    if deep is not None:
+        raise LayoutError(
+            f"{tree.shown(deep)[:200]}… lies more than {_MAX_DEPTH} folders deep; move it out of the tree"
+        )
+    return tree
 
 
 def _walk(root: Path) -> Iterator[tuple[str, int]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from dataengine.errors import DfxError
 from dataengine.faces.align import align, usable
@@ -22,25 +22,28 @@ if TYPE_CHECKING:
 Frame = tuple[int, Pixels]
 """A frame's index in its clip, and its pixels."""
 
+Kept = TypeVar("Kept")
+"""What is kept of a crop."""
+
 
 @dataclass(frozen=True, slots=True)
-class FaceCrop:
+class FaceCrop(Generic[Kept]):
     """A face cut out of a frame."""
 
     frame: int
     number: int
     """Among the faces of its clip, 0 the largest; 0 unless all are taken."""
     face: Face
-    image: Pixels
+    image: Kept
     box: Box
     """The square that was cut out, in pixels of the frame."""
 
 
 @dataclass(frozen=True, slots=True)
-class ClipFaces:
+class ClipFaces(Generic[Kept]):
     """The faces of a clip."""
 
-    crops: list[FaceCrop] = field(default_factory=list)
+    crops: list[FaceCrop[Kept]] = field(default_factory=list)
     """By frame, then by number."""
     tracks: int = 0
     left_out: int = 0
@@ -66,13 +69,20 @@ def prepare(settings: ExtractSettings, clips: Sequence[Clip]) -> list[str]:
     return []
 
 
-def face_crops(frames: Iterator[Frame], clip: Clip, settings: ExtractSettings) -> ClipFaces:
-    """The faces of a clip's frames, as `settings` want them; without any where none was found."""
+def face_crops(
+    frames: Iterator[Frame], clip: Clip, settings: ExtractSettings, keep: Callable[[Pixels], Kept]
+) -> ClipFaces[Kept]:
+    """The faces of a clip's frames, as `settings` want them; without any where none was found.
 
-    def cut(frame: Frame, face: Face) -> tuple[int, Pixels, Box]:
+    What `keep` makes of each crop is held for all of the clip's frames, so it had better be small.
+    """
+
+    def cut(frame: Frame, face: Face) -> tuple[int, Kept, Box]:
         if settings.align and face.landmarks is not None:
-            return frame[0], *align(frame[1], face.landmarks, margin=settings.margin, size=settings.size)
-        return frame[0], *crop(frame[1], face.box, margin=settings.margin, size=settings.size)
+            image, box = align(frame[1], face.landmarks, margin=settings.margin, size=settings.size)
+        else:
+            image, box = crop(frame[1], face.box, margin=settings.margin, size=settings.size)
+        return frame[0], keep(image), box
 
     looking = _looking(clip, settings)
     if settings.faces == "largest" or not looking.stride:

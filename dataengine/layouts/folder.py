@@ -8,13 +8,14 @@ without them is an identity of its own, so that derived splits and intervals at 
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from dataengine import methods
 from dataengine.errors import LayoutError
 from dataengine.layouts.scan import Layout, Scan, ScanOptions, scan_of
-from dataengine.records import Clip, Media, clip_id
+from dataengine.records import REAL, Clip, Media, clip_id
 from dataengine.source import IMAGE_SUFFIXES, VIDEO_SUFFIXES, SourceTree
 
 _NO_CLIP_NAMES = frozenset({"fake", "train", "val", "valid", "validation", "test", *map(str.lower, methods.METHODS)})
@@ -40,8 +41,19 @@ def scan(tree: SourceTree, options: ScanOptions) -> Scan:
 def class_folders(tree: SourceTree) -> list[tuple[str, str]]:
     """The class folders of a tree with the split of each, "" where it has no split folders.
 
-    Raises LayoutError where split folders stand beside other ones.
+    Raises LayoutError where split folders stand beside other ones, and for a class that is called "0_real" or the like.
     """
+    classes = _class_folders(tree)
+    for label, _ in classes:
+        if methods.is_called_real(label.rpartition("/")[2]):
+            raise LayoutError(
+                f"{tree.shown(label)} would be a class of fakes by its name; call the folder 'real' if it holds reals, "
+                "else by its method"
+            )
+    return classes
+
+
+def _class_folders(tree: SourceTree) -> list[tuple[str, str]]:
     folders = tree.folders()
     splits = [folder for folder in folders if folder.lower() in SPLIT_FOLDERS]
     if splits and len(splits) != len(folders):
@@ -76,20 +88,27 @@ def _clips(tree: SourceTree, label: str, dataset: str, split: str) -> Iterator[C
 
     for image in tree.files(label, IMAGE_SUFFIXES):
         yield clip(image, [image], "images")
-    pending = [label]
+    pending = deque([label])
     while pending:
-        folder = pending.pop(0)
-        if folder != label and folder.rpartition("/")[2].lower() in _NO_CLIP_NAMES:
-            raise LayoutError(
-                f"{tree.shown(folder)} is named like a class or a split, but lies inside the class folder '{name}'; "
-                "give the folder that holds the class or split folders with --root"
-            )
+        folder = pending.popleft()
+        inner = folder.rpartition("/")[2]
+        reals = method.name != REAL and methods.is_called_real(inner)
+        if folder != label and (reals or inner.lower() in _NO_CLIP_NAMES):
+            raise inside_class(tree, folder, name)
         for video in tree.files(folder, VIDEO_SUFFIXES):
             yield clip(video, [video], "video")
         images = tree.files(folder, IMAGE_SUFFIXES) if folder != label else []
         if images:
             yield clip(folder, images, "images")
         pending += tree.folders(folder)
+
+
+def inside_class(tree: SourceTree, folder: str, name: str) -> LayoutError:
+    """The error for a folder in the class folder `name` whose own name says what it holds."""
+    return LayoutError(
+        f"{tree.shown(folder)} is named like a class or a split, but lies inside the class folder '{name}'; "
+        "give the folder that holds the class or split folders with --root"
+    )
 
 
 def _identities(name: PurePosixPath) -> tuple[str, str]:

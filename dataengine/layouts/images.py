@@ -19,11 +19,11 @@ from pathlib import PurePosixPath
 
 from dataengine import methods
 from dataengine.errors import LayoutError
-from dataengine.layouts.folder import SPLIT_FOLDERS, class_folders
+from dataengine.layouts.folder import SPLIT_FOLDERS, class_folders, inside_class
 from dataengine.layouts.listed import below, beside, name_of, none_there, text_of
 from dataengine.layouts.metadata import whole_number
 from dataengine.layouts.scan import Layout, Scan, ScanOptions, scan_of
-from dataengine.records import Clip, clip_id
+from dataengine.records import REAL, Clip, clip_id
 from dataengine.source import IMAGE_SUFFIXES, SourceTree, list_source, suffix
 
 CLASSES = "classes.txt"
@@ -147,6 +147,8 @@ def _clip(path: str, raw: str, dataset: str, split: str) -> Clip:
 
 def _in_class_folders(tree: SourceTree, dataset: str) -> Scan:
     classes = class_folders(tree)
+    for label, _ in classes:
+        _refuse_classes_inside(tree, label)
     clips = [
         _clip(path, label.rpartition("/")[2], dataset, split)
         for label, split in classes
@@ -155,6 +157,19 @@ def _in_class_folders(tree: SourceTree, dataset: str) -> Scan:
     notes = [] if any(clip.label == 0 for clip in clips) else ["no class folder is named 'real': every image is a fake"]
     has_splits = any(split for _, split in classes)
     return scan_of(clips, tree, "the tree's own folders" if has_splits else "derived, image by image", notes)
+
+
+def _refuse_classes_inside(tree: SourceTree, label: str) -> None:
+    """Generators' test sets often are <method>/0_real and <method>/1_fake: their reals would be the method's fakes."""
+    name = label.rpartition("/")[2]
+    pending = tree.folders(label)
+    while pending:
+        folder = pending.pop()
+        inner = folder.rpartition("/")[2]
+        reals = name.lower() != REAL and methods.is_called_real(inner)
+        if reals or inner.lower().strip("01_-") in (REAL, "fake"):
+            raise inside_class(tree, folder, name)
+        pending += tree.folders(folder)
 
 
 LAYOUT = Layout(

@@ -45,6 +45,8 @@ def method_of(label: str, name: str, dataset: str) -> tuple[str, methods.Method]
     fake = _LABELS[label.lower()] if label else None
     raw = name or ("fake" if fake else REAL)
     method = methods.named_by_user(raw, dataset)
+    if fake is None and method.name != REAL and methods.is_called_real(name):
+        raise LayoutError(f"the method '{name}' does not say whether it is real or fake; give the label")
     if fake == 0 and method.name != REAL:
         raise LayoutError(f"a real with the method '{name}'; leave the method of reals empty, or write real")
     if fake == 1 and method.name == REAL:

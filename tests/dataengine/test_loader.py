@@ -397,11 +397,7 @@ def test_past_the_share_of_bad_samples_the_error_names_shard_count_and_remedy(ow
     for row in range(3):
         damage(own_rows, row, "byte")
     shard = own_rows.shard_files[0].name
-<<<<<<< HEAD
-    problem = rf"3 of 20 samples .* in \S*{shard}: its bytes .*for that tar, run `dfx repair \S* to write it anew"
-=======
     problem = rf"3 of 20 samples .* in \S*{shard}: its bytes .*for that tar, run `dfx repair "
->>>>>>> e270cf294d19b29fcfdd54218c5fd98f92090381
     with (
         open_loader(own_rows, mode="eval", budget=BadBudget(share=0.1)) as loader,
         pytest.raises(StoreError, match=problem),

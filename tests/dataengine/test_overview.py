@@ -84,11 +84,7 @@ def test_shares_of_faces_are_given_where_faces_were_looked_for(mini_store: Store
     assert overview(mini_store).faces == ()
 
     def faces(clips: pa.Table) -> pa.Table:
-<<<<<<< HEAD
-        counts = {"frames_with_face": 7, "faces_detected": 4, "faces_tracked": 3, "faces_missing": 3}
-=======
         counts = {"faces_detected": 4, "faces_tracked": 3, "frames_with_face": 7, "faces_missing": 3}
->>>>>>> e270cf294d19b29fcfdd54218c5fd98f92090381
         return replaced(clips, **{name: [count] * 36 for name, count in counts.items()})
 
     found = overview(open_store(rewrite(mini_store, tmp_path / "c", clips=faces))).faces

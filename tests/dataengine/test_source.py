@@ -103,3 +103,13 @@ def test_numbers_are_ordered_by_their_value_however_long(numbers: list[str]) -> 
     tree = SourceTree(Path("/nowhere"), {f"{number}.png": 1 for number in [*numbers, "9" * 5000]})
     ordered = [path.removesuffix(".png") for path in tree.files("", IMAGE_SUFFIXES)]
     assert ordered == [*map(str, sorted({*map(int, numbers)})), "9" * 5000]
+
+
+def test_folders_nested_absurdly_deep_are_refused(tmp_path: Path) -> None:
+    folder = tmp_path.joinpath(*"a" * 101)
+    folder.mkdir(parents=True)
+    (folder / "x.png").touch()
+    with pytest.raises(LayoutError, match="more than 100 folders deep; move it out"):
+        list_source(tmp_path)
+    (folder / "x.png").rename(folder.parent / "x.png")
+    assert len(list_source(tmp_path).below("", IMAGE_SUFFIXES)) == 1

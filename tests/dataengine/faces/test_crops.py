@@ -22,6 +22,7 @@ from dataengine.layouts.scan import ScanOptions
 from dataengine.plan import ConvertSettings
 from dataengine.records import Clip
 from dataengine.store import open_store
+from dataengine.video import Pixels
 from tests.dataengine.faces.drawn import portrait
 
 LARGE, SMALL = (180, 180, 80), (460, 180, 60)
@@ -34,10 +35,10 @@ def clip(path: str = "clip.mp4") -> Clip:
     return Clip(clip="clip", paths=(path,), media="video", **dict.fromkeys(names, ""))  # type: ignore[arg-type]
 
 
-def found(shown: Sequence[Sequence[tuple[int, int, int]]], settings: ExtractSettings) -> ClipFaces:
+def found(shown: Sequence[Sequence[tuple[int, int, int]]], settings: ExtractSettings) -> ClipFaces[Pixels]:
     """The faces of a clip whose frames, ten apart, show heads at these places."""
     frames: Iterator = ((10 * k, portrait(640, 360, *heads)) for k, heads in enumerate(shown))
-    return face_crops(frames, clip(), settings)
+    return face_crops(frames, clip(), settings, lambda image: image)
 
 
 def middles(faces: ClipFaces) -> list[tuple[int, int, str]]:
@@ -97,10 +98,10 @@ def test_aligned_crops_show_the_eyes_of_a_tilted_head_on_one_line() -> None:
     crops = [
         crop
         for image in (frame, tilted)
-        for crop in face_crops(iter([(0, np.asarray(image, np.uint8))]), clip(), settings).crops
+        for crop in face_crops(iter([(0, np.asarray(image, np.uint8))]), clip(), settings, lambda image: image).crops
     ]
     straight, turned = (cv2.resize(crop.image, (96, 96)).astype(int) for crop in crops)
-    upright = face_crops(iter([(0, np.asarray(tilted, np.uint8))]), clip(), TRACK).crops[0].image
+    upright = face_crops(iter([(0, np.asarray(tilted, np.uint8))]), clip(), TRACK, lambda image: image).crops[0].image
     assert np.abs(straight - turned).mean() < 0.6 * np.abs(straight - cv2.resize(upright, (96, 96))).mean()
 
 
@@ -210,3 +211,9 @@ def test_a_store_of_all_faces_has_a_key_and_a_row_for_each(tmp_path: Path) -> No
     assert counts == {("real", 2, 2), ("Deepfakes", 1, 2)}
     assert {entry["mean_score"] > 0.9 for entry in store.clips().to_pylist()} == {True}
     assert store.meta["settings"]["extract"]["weights"] == recorded(TRACK)["weights"]
+
+
+def test_of_a_crop_nothing_is_held_but_what_is_kept() -> None:
+    frame = portrait(640, 360, LARGE)
+    kept = face_crops(iter([(k, frame) for k in range(3)]), clip(), TRACK, lambda image: image.nbytes)
+    assert [crop.image for crop in kept.crops] == [kept.crops[0].image] * 3

@@ -131,3 +131,17 @@ def test_folders_of_frames_that_bear_one_name_are_different_people(tmp_path: Pat
 
 def test_a_tree_without_reals_says_so(tmp_path: Path) -> None:
     assert scan("folder", make(tmp_path, "FaceSwap/a.mp4"), ScanOptions()).notes
+
+
+def test_a_class_called_original_is_refused_and_never_a_fake(tmp_path: Path) -> None:
+    (tmp_path / "original").mkdir()
+    (tmp_path / "original/a.mp4").touch()
+    with pytest.raises(LayoutError, match="would be a class of fakes by its name; call the folder 'real'"):
+        scan("folder", tmp_path, ScanOptions())
+
+
+def test_reals_inside_the_class_of_a_method_are_refused_and_never_its_fakes(tmp_path: Path) -> None:
+    (tmp_path / "progan/0_real").mkdir(parents=True)
+    (tmp_path / "progan/0_real/1.png").touch()
+    with pytest.raises(LayoutError, match="0_real is named like a class"):
+        scan("folder", tmp_path, ScanOptions())

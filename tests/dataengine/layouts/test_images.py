@@ -169,3 +169,10 @@ def test_the_list_of_val_may_be_named_as_a_split_folder_may(tmp_path: Path, name
 def test_a_class_number_of_absurd_length_is_a_name(tmp_path: Path) -> None:
     make(tmp_path, "a/1.png", train="a/1.png\t" + "9" * 5000 + "\n")
     assert scan("images", tmp_path, ScanOptions()).clips[0].label == 1
+
+
+@pytest.mark.parametrize("path", ["progan/0_real/1.png", "progan/car/1_fake/1.png", "0_real/1.png", "Originals/1.png"])
+def test_a_folder_that_is_called_real_in_other_words_is_refused_and_never_a_fake(tmp_path: Path, path: str) -> None:
+    make(tmp_path, "StyleGAN/1.png", path)
+    with pytest.raises(LayoutError, match=r"is named like a class|would be a class of fakes by its name"):
+        scan("images", tmp_path, ScanOptions())

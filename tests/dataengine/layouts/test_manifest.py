@@ -336,3 +336,10 @@ def test_a_folder_of_frames_may_be_named_like_a_video(root: Path) -> None:
 def test_a_number_of_absurd_length_is_an_error_of_one_line(root: Path, row: str) -> None:
     with pytest.raises(LayoutError, match="give a whole number from 0"):
         read(root, "path,clip,start,stop,frame,label\n" + row.format("9" * 5000) + ",real\n")
+
+
+def test_a_method_called_original_needs_a_label(root: Path) -> None:
+    with pytest.raises(LayoutError, match="line 2: the method 'original' does not say whether it is real or fake"):
+        read(root, "path,method\na.mp4,original\n")
+    assert one(root, "path,label,method\na.mp4,fake,original\n").label == 1
+    assert one(root, "path,method\na.mp4,original\n", name="ff++").label == 0

@@ -57,12 +57,8 @@ def test_settings_that_differ_are_noted_and_not_passed_off_as_one(
 
 
 def test_a_clip_that_two_stores_hold_is_refused_by_name(failing_store: Store, copy: Path, tmp_path: Path) -> None:
-<<<<<<< HEAD
-    with pytest.raises(StoreError, match="both hold the clip mini/Deepfakes/006__007; leave one out"):
-=======
     first = failing_store.clips()["clip"][0].as_py()
     with pytest.raises(StoreError, match=f"both hold the clip {first}; leave one out"):
->>>>>>> e270cf294d19b29fcfdd54218c5fd98f92090381
         merge([failing_store, open_store(copy)], tmp_path / "both")
     assert not (tmp_path / "both").exists()
 

@@ -36,11 +36,7 @@ def test_failed_clips_are_kept_and_those_with_samples_name_their_new_tar(failing
     now = store.clips().to_pylist()
     assert [row["shard"] for row in now] == [shard_of.get(row["clip"], "") for row in now]
     assert sum(row["status"] == "failed" for row in now) == 1
-<<<<<<< HEAD
-    then = sorted(failing_store.clips().to_pylist(), key=lambda row: row["clip"])
-=======
     then = failing_store.clips().sort_by("clip").to_pylist()
->>>>>>> e270cf294d19b29fcfdd54218c5fd98f92090381
     assert [{**row, "shard": ""} for row in now] == [{**row, "shard": ""} for row in then]
 
 
