@@ -24,6 +24,12 @@ def repair(
     listing: Annotated[
         str, typer.Option("--list", help="The list of files that `dfx shard` was given, where it has moved.")
     ] = "",
+    detector_weights: Annotated[
+        Path | None, typer.Option(help="The file that was given to `dfx shard --detector-weights`.", metavar="FILE")
+    ] = None,
+    boxes: Annotated[
+        Path | None, typer.Option(help="The file that was given to `dfx shard --boxes`.", metavar="FILE")
+    ] = None,
     json_file: JsonOption = None,
 ) -> None:
     """Verify a store in full and write anew what is damaged, to exactly the bytes that are recorded.
@@ -31,6 +37,7 @@ def repair(
     Tars come from the dataset's files, tables and DALI's indexes from the tars. What cannot be had again is left as it
     is and named, with exit code 1.
     """
+    from dataengine.faces.pinned import pin
     from dataengine.operations.repair import repair as repair_store
 
     opened = whole_store(store)
@@ -40,6 +47,8 @@ def repair(
             root,
             splits_dir=split_files,
             listing=listing,
+            weights=pin(detector_weights) if detector_weights else None,
+            boxes=pin(boxes) if boxes else None,
             on_shard=lambda name, total: advance(note=name, total=total),
         )
     for name in done.written:

@@ -12,7 +12,8 @@ from typing import Any
 
 from dataengine import layouts, splits
 from dataengine.errors import DfxError, StoreError
-from dataengine.extract import ExtractSettings
+from dataengine.extract import as_recorded
+from dataengine.faces.pinned import Pinned
 from dataengine.layouts.scan import ScanOptions
 from dataengine.operations.remake import remake_idx, remake_index, remake_shards
 from dataengine.operations.target import target
@@ -41,6 +42,8 @@ def repair(
     *,
     splits_dir: Path | None = None,
     listing: str = "",
+    weights: Pinned | None = None,
+    boxes: Pinned | None = None,
     on_shard: Callable[[str, int], None] | None = None,
 ) -> Repaired:
     """Verify a local store in full and write what is damaged anew.
@@ -48,8 +51,8 @@ def repair(
     Tars come from the sources below `root` (None: data/LAYOUT), read as dataset.json says; shards.parquet,
     index.parquet and DALI's indexes from the tars. A tar that would not be the recorded one to the byte is not put in
     its place. `splits_dir` and `listing` are where the official split files and the list of the dataset's files lie
-    now, if they were given and have moved. `on_shard(name, total)` hears of each tar as it is verified. Raises
-    StoreError where `path` is no store, or remote.
+    now, if they were given and have moved; `weights` and `boxes` the files that found the faces, where some did.
+    `on_shard(name, total)` hears of each tar as it is verified. Raises StoreError where `path` is no store, or remote.
     """
     store = open_unchecked(path)
     if is_remote(store.root):
@@ -72,7 +75,8 @@ def repair(
             attempt(SHARDS_FILE, partial(remake_shards, out))
             damaged = tuple(dict.fromkeys([*damaged, *verify(open_unchecked(out)).damaged]))
         if bad := [name for name in damaged if name.endswith(".tar")]:
-            sources = _Sources(open_unchecked(out), root, splits_dir, listing)
+            moved, pinned = {"splits": splits_dir, "listing": listing}, {"weights": weights, "boxes": boxes}
+            sources = _Sources(open_unchecked(out), root, moved, pinned)
             for name in bad:
                 attempt(name, partial(sources.rebuild, name, out))
         for name in damaged:
@@ -92,10 +96,13 @@ def repair(
 class _Sources:
     """The dataset that a store was made from, found again when the first tar needs it."""
 
-    def __init__(self, store: Store, root: str | Place | None, splits_dir: Path | None, listing: str) -> None:
+    def __init__(
+        self, store: Store, root: str | Place | None, moved: Mapping[str, Any], pinned: Mapping[str, Pinned | None]
+    ) -> None:
         self._store = store
         self._root = root
-        self._moved = {"splits": splits_dir, "listing": listing}
+        self._moved = moved
+        self._pinned = pinned
         self._found: tuple[Plan, Place, ConvertSettings] | DfxError | None = None
 
     def rebuild(self, name: str, out: Path) -> None:
@@ -139,7 +146,7 @@ class _Sources:
         if self._root is None and not Path("data", layout).is_dir():
             raise StoreError(f"no folder data/{layout}; give the folder that the store was made from with --root")
         root = place_of(self._root or f"data/{layout}") if isinstance(self._root, str | None) else self._root
-        settings, options = _settings(self._store), _options(self._store, self._moved)
+        settings, options = _settings(self._store, self._pinned), _options(self._store, self._moved)
         clips = splits.derive(layouts.scan(layout, root, options).clips, settings.seed)
         plan = make_plan(clips, settings)
         if plan.digest != meta["plan"]:
@@ -164,10 +171,10 @@ class _Sources:
                 )
 
 
-def _settings(store: Store) -> ConvertSettings:
+def _settings(store: Store, pinned: Mapping[str, Pinned | None]) -> ConvertSettings:
     said = store.meta["settings"]
     try:
-        return ConvertSettings(**{**said, "extract": ExtractSettings(**said["extract"])})
+        return ConvertSettings(**{**said, "extract": as_recorded(said["extract"], **pinned)})
     except (KeyError, TypeError):
         raise StoreError(
             f"{store.root / DATASET_FILE} holds settings of another version of dfx; repair with that one"

