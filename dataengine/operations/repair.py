@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
@@ -138,10 +139,7 @@ class _Sources:
     def _find(self) -> tuple[Plan, Place, ConvertSettings]:
         meta = self._store.meta
         if made_by := meta.get("made_by"):
-            names = " ".join(store["name"] for store in made_by["stores"])
-            raise StoreError(
-                f"it was made by `dfx {made_by['operation']}` of {names}; delete the file and run that command again"
-            )
+            raise StoreError(f"it was made of other stores; delete the file and run: {_command(made_by, self._store)}")
         layout = str(meta["layout"])
         if self._root is None and not Path("data", layout).is_dir():
             raise StoreError(f"no folder data/{layout}; give the folder that the store was made from with --root")
@@ -169,6 +167,18 @@ class _Sources:
                     f"{root / clip.first} has changed ({sizes}); bring the old one back, or delete the store and "
                     "convert the dataset again"
                 )
+
+
+def _command(made_by: Mapping[str, Any], store: Store) -> str:
+    """What made a store of others, to be run again where it was run."""
+    options = [
+        part
+        for name, value in made_by.items()
+        if name not in ("operation", "stores")
+        for part in (f"--{name.replace('_', '-')}", str(value))
+    ]
+    of = [str(each.get("path", each["name"])) for each in made_by["stores"]]
+    return shlex.join(["dfx", made_by["operation"], *of, *options, "--out", str(store.root)])
 
 
 def _settings(store: Store, pinned: Mapping[str, Pinned | None]) -> ConvertSettings:

@@ -122,8 +122,8 @@ def _taken(rows: pa.Table, at: npt.NDArray[np.int64]) -> pa.Table:
 
 
 def made_from(stores: tuple[Store, ...]) -> list[dict[str, str]]:
-    """The stores as `made_by` names them in dataset.json: without their paths, since stores move."""
-    return [{"name": store.name, "fingerprint": store.fingerprint} for store in stores]
+    """The stores as `made_by` names them in dataset.json; the path is where each lay then, as it was given."""
+    return [{"name": store.name, "path": str(store.root), "fingerprint": store.fingerprint} for store in stores]
 
 
 def _recorded(out: Path) -> dict[str, ShardRecord]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from typer.testing import CliRunner
 from cli.main import app
 from dataengine.errors import DfxError
 from dataengine.store import Store
+from tests.dataengine.operations.harm import flip
 
 
 def invoke(*arguments: object) -> str:
@@ -59,3 +61,21 @@ def test_two_levels_and_selections_are_refused(copy: Path) -> None:
         invoke("verify", copy, "--quick", "--decode")
     with pytest.raises(DfxError, match="is a selection; this command takes a whole store"):
         invoke("verify", f"{copy}@split=test")
+
+
+def test_a_store_made_of_another_names_the_command_that_mends_it_and_that_does(
+    mini_store: Store, tmp_path: Path
+) -> None:
+    out = tmp_path / "all reals"
+    invoke("filter", mini_store.root, "--where", "label == 0", "--out", out)
+    tar = out / "train-000000.tar"
+    whole = tar.read_bytes()
+    flip(tar)
+    with pytest.raises(DfxError, match="it was made of other stores; delete the file and run: dfx ") as error:
+        invoke("repair", out)
+    command = str(error.value).partition("run: ")[2]
+    assert command == f"dfx filter {mini_store.root} --where 'label == 0' --out '{out}'"
+    tar.unlink()
+    invoke(*shlex.split(command)[1:])
+    assert tar.read_bytes() == whole
+    assert "is whole (full)" in invoke("verify", out)

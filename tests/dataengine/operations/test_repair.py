@@ -16,10 +16,11 @@ from dataengine.extract import ExtractSettings
 from dataengine.faces.pinned import pin
 from dataengine.layouts.scan import ScanOptions
 from dataengine.operations.filter import filter_store
+from dataengine.operations.merge import merge
 from dataengine.operations.repair import Repaired, repair
-from dataengine.operations.verify import verify
+from dataengine.operations.reshard import reshard
 from dataengine.plan import ConvertSettings
-from dataengine.store import Store, open_store, open_unchecked
+from dataengine.store import Store, open_unchecked
 from tests.conftest import UNTOUCHED, write_image_tree
 from tests.dataengine.faces.drawn import portrait
 from tests.dataengine.operations.harm import contents, flip
@@ -129,16 +130,17 @@ def test_a_lost_clips_table_is_named_with_what_to_do(own_store: Path) -> None:
     assert "take it from a copy" in reason
 
 
-def test_a_store_of_another_operation_names_the_command_that_mends_it(failing_store: Store, tmp_path: Path) -> None:
-    out = tmp_path / "reals"
-    whole = contents(Path(str(filter_store(failing_store, out, "label == 0").store.root)))
-    flip(out / TAR)
-    ((_, reason),) = repair(out).refused
-    assert reason == "it was made by `dfx filter` of failing; delete the file and run that command again"
-    (out / TAR).unlink()
-    filter_store(failing_store, out, "label == 0")
-    assert contents(out) == whole
-    assert verify(open_store(out)).findings == ()
+def test_the_command_of_merge_and_reshard_has_their_stores_and_options(failing_store: Store, tmp_path: Path) -> None:
+    parts = [filter_store(failing_store, tmp_path / f"{n}", f"label == {n}").store for n in (0, 1)]
+    merged = merge(parts, tmp_path / "merged").store
+    small = Path(str(reshard(merged, tmp_path / "small", 9).store.root))
+    for out in (tmp_path / "merged", small):
+        flip(out / TAR)
+    ((_, reason),) = repair(tmp_path / "merged").refused
+    command, of, out_ = reason.partition("run: ")[2].split(" "), [str(part.root) for part in parts], tmp_path / "merged"
+    assert (command[:2], sorted(command[2:4]), command[4:]) == (["dfx", "merge"], sorted(of), ["--out", str(out_)])
+    ((_, reason),) = repair(small).refused
+    assert reason.endswith(f"run: dfx reshard {merged.root} --shard-samples 9 --out {small}")
 
 
 @pytest.fixture

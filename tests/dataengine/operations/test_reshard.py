@@ -45,7 +45,7 @@ def test_what_is_known_of_the_samples_is_kept_and_the_operation_recorded(failing
     for name in ("layout", "options", "split_origin", "taxonomy", "notes", "leaks", "shared_identities", "clips"):
         assert meta[name] == failing_store.meta[name]
     assert meta["settings"] == {**failing_store.meta["settings"], "shard_samples": 4}
-    stores = [{"name": failing_store.name, "fingerprint": failing_store.fingerprint}]
+    stores = [{"name": failing_store.name, "path": str(failing_store.root), "fingerprint": failing_store.fingerprint}]
     assert meta["made_by"] == {"operation": "reshard", "shard_samples": 4, "stores": stores}
 
 
