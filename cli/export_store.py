@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 from cli.console import console, progress, write_json
@@ -29,5 +30,8 @@ def export_store(text: str, out: Path | None, json_file: Path | None) -> None:
         done = export(store, out, on_shard=lambda name, total: advance(note=name, total=total))
     told = f"{done.images:,} images and {INDEX_CSV}" if done.written else "exported already, nothing to do"
     console.print(f"{done.folder}: {told}", soft_wrap=True)
+    listing, back = str(done.folder / INDEX_CSV), f"shards/{store.name}-exported"
+    again = shlex.join(["dfx", "shard", "manifest", listing, "--faces", "none", "--out", back])
+    console.print(f"next: {again}", soft_wrap=True)
     result = {"store": str(store.root), "fingerprint": store.fingerprint, "folder": str(done.folder)}
     write_json(json_file, {**result, "images": done.images, "written": done.written})

@@ -15,7 +15,7 @@ def filter_(
     where: Annotated[
         str,
         typer.Option(
-            help="Over the index's columns: \"label == 1 and width >= 128 and method in ('real', 'Face2Face')\".",
+            help="Over the index's columns: \"width >= 128 and method in ('real', 'Face2Face')\".",
             metavar="EXPRESSION",
         ),
     ],

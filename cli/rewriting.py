@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.text import Text
 
 from cli.console import console, progress, write_json
 from dataengine.errors import StoreError
@@ -39,8 +41,9 @@ def run_rewrite(what: str, work: Callable[[Callable[[str, int], None]], Rewritte
     else:
         console.print(f"{store.root} is finished already: {samples:,} images, nothing to do", soft_wrap=True)
     for note in store.meta["notes"]:
-        console.print(f"note: {note}", soft_wrap=True)
+        console.print(Text("note", "yellow"), note, soft_wrap=True)
     console.print(f"fingerprint {store.fingerprint}")
+    console.print(f"next: {shlex.join(['dfx', 'info', str(store.root)])}", soft_wrap=True)
     result = {
         "store": str(store.root),
         "fingerprint": store.fingerprint,

@@ -17,7 +17,7 @@ from dataengine.layouts.listed import below, name_of, none_there, read_listing
 from dataengine.layouts.metadata import inside
 from dataengine.layouts.rows import Row, clip_name, identity_of, method_of, number_of, span_of, split_of
 from dataengine.layouts.scan import Layout, Scan, ScanOptions, scan_of
-from dataengine.records import REAL, Clip, Media, clip_id
+from dataengine.records import INDEX_SCHEMA, REAL, Clip, Media, clip_id
 from dataengine.source import IMAGE_SUFFIXES, VIDEO_SUFFIXES, SourceTree, as_counted, suffix
 
 _ARCHIVES = (".tar", ".tar.gz", ".tgz")
@@ -55,7 +55,10 @@ def scan(tree: SourceTree, options: ScanOptions) -> Scan:
         raise LayoutError(f"{listing}: {error}") from None
     if not clips:
         raise none_there(listing, tree, reading.missing)
-    notes = [f"columns that dfx does not know are left out: {', '.join(table.unknown)}"] if table.unknown else []
+    # `dfx export` writes the index's other columns too, which its images give again.
+    ours = INDEX_SCHEMA.names if {"key", "xxh3"} <= set(table.unknown) else ()
+    unknown = [name for name in table.unknown if name not in ours]
+    notes = [f"columns that dfx does not know are left out: {', '.join(unknown)}"] if unknown else []
     if not any(clip.label == 0 for clip in clips):
         notes.append("no row is real: every clip counts as a fake")
     origin, note = _origin(clips)

@@ -27,7 +27,7 @@ _MIRRORED: dict[type[ast.cmpop], type[ast.cmpop]] = {ast.Lt: ast.Gt, ast.LtE: as
 
 
 def parse_where(text: str) -> pc.Expression:
-    """An expression over INDEX_SCHEMA's columns, such as `label == 1 and width >= 128 and method in ('real', 'X')`.
+    """An expression over INDEX_SCHEMA's columns, such as `width >= 128 and method in ('real', 'X')`.
 
     It knows column names, texts and numbers; `== != < <= > >=`, chained too, `in`, `not in`, `is None`, `is not None`;
     `and`, `or`, `not`, brackets. Each comparison is true or false: with a null it is false, `!=` and `not in` too, and
@@ -47,7 +47,7 @@ def parse_where(text: str) -> pc.Expression:
         raise DfxError(f"--where is nested too deeply, or holds a null byte; write it like {_EXAMPLE}") from None
 
 
-_EXAMPLE = "\"label == 1 and method in ('real', 'Face2Face')\""
+_EXAMPLE = "\"split == 'train' and method in ('real', 'Face2Face')\""
 
 
 def _condition(node: ast.expr) -> pc.Expression:

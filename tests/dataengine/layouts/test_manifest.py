@@ -243,6 +243,17 @@ def test_unknown_columns_and_a_list_without_reals_are_said(root: Path) -> None:
     )
 
 
+def test_what_an_export_wrote_beside_the_manifests_columns_is_no_unknown_column(root: Path) -> None:
+    def notes(columns: str) -> list[str]:
+        values = ",".join("" for _ in columns.split(","))
+        found = read(root, f"path,label,{columns}\na.mp4,0,{values}\n")
+        return [note for note in found.notes if "does not know" in note]
+
+    assert notes("key,xxh3,ext,category,face,box_x0,score,origin,group,width,height") == []
+    assert notes("key,xxh3,score,age") == ["columns that dfx does not know are left out: age"]
+    assert notes("score") == ["columns that dfx does not know are left out: score"]  # somebody else's
+
+
 def test_the_dataset_is_the_column_or_the_name_given_or_the_lists_name(root: Path) -> None:
     text = "path,label,dataset\na.mp4,0,\nb.mp4,0,other\n"
     assert {clip.dataset for clip in read(root, text).clips} == {"list", "other"}
