@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from dataengine.errors import StoreError
 
 if TYPE_CHECKING:
     from dataengine.leaks import LeakReport
+    from dataengine.leaks.records import Kind, Leak
 
 
 def show_leaks(stores: Sequence[str], *, test_lists: Sequence[Path] = (), json_file: Path | None = None) -> None:
@@ -26,7 +28,7 @@ def show_leaks(stores: Sequence[str], *, test_lists: Sequence[Path] = (), json_f
 
     with progress("Comparing images") as advance:
         report = find_leaks(stores, test_lists=test_lists, on_image=counted(advance))
-    _show(report)
+    show_report(report)
     write_json(json_file, payload(report))
     if report.breaks:
         serious = [leak for leak in report.leaks if leak.breaks]
@@ -42,7 +44,7 @@ def payload(report: LeakReport) -> dict[str, Any]:
     return {**asdict(report), "breaks": report.breaks}
 
 
-def _show(report: LeakReport) -> None:
+def show_report(report: LeakReport) -> None:
     from dataengine.leaks.records import MEANING
 
     rows = [[side.name, side.clips, side.images, side.beside_their_reals] for side in report.sides]
@@ -56,13 +58,28 @@ def _show(report: LeakReport) -> None:
     if not report.leaks:
         console.print("nothing in common: no bytes, frames or identities, and no official test clip elsewhere")
         return
-    rows = []
-    for leak in report.leaks:
-        what, unit = MEANING[leak.kind]
-        joins = "training and test" if leak.breaks else ""
-        near = f", {leak.frames:,} of frames" if leak.frames else ""
-        rows.append([what, *leak.sides, f"{leak.count:,} {unit}{near}", *leak.clips, joins])
-    show_table("in common", ["what", "first", "second", "how much", "clips", "clips", "joins"], rows)
+    for kind, leaks in groupby(sorted(report.leaks, key=lambda leak: list(MEANING).index(leak.kind)), _kind):
+        _show_kind(kind, list(leaks))
+    console.print("an example of each", style="bold")
     for leak in report.leaks:
         what, _ = MEANING[leak.kind]
         console.print(Text(what, "yellow"), f"{leak.examples[0][0]}  |  {leak.examples[0][1]}", soft_wrap=True)
+
+
+def _kind(leak: Leak) -> Kind:
+    return leak.kind
+
+
+def _show_kind(kind: Kind, leaks: Sequence[Leak]) -> None:
+    """The leaks of one kind: its name stands above them, so that the table is narrow enough for most terminals."""
+    from dataengine.leaks.records import MEANING
+
+    what, unit = MEANING[kind]
+    frames = any(leak.frames for leak in leaks)
+    rows = []
+    for leak in leaks:
+        first, second = (f"{clips:,} of {side}" for clips, side in zip(leak.clips, leak.sides, strict=True))
+        near = [leak.frames] if frames else []
+        rows.append([leak.count, *near, first, second, "train, test" if leak.breaks else ""])
+    columns = ["count", *(["frames"] if frames else []), "clips of one side", "clips of the other", "joins"]
+    show_table(f"in common: {what}" + f" ({unit})" * (unit not in what), columns, rows)

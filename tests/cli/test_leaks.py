@@ -10,8 +10,10 @@ import typer
 from typer.testing import CliRunner
 
 from cli.console import JsonOption
-from cli.leaks import show_leaks
+from cli.leaks import show_leaks, show_report
 from dataengine.errors import StoreError
+from dataengine.leaks import LeakReport
+from dataengine.leaks.records import MEANING, Leak
 from tests.dataengine.leaks.made import people, scene, write
 from tests.dataengine.made import jpeg
 
@@ -45,3 +47,22 @@ def test_only_what_joins_training_and_test_ends_with_an_error(tmp_path: Path, sp
         assert "training and test are not apart: a:test and a:train share material (1 finding)" in str(done.exception)
     else:
         assert done.exit_code == 0
+
+
+def test_findings_of_any_kind_stand_in_whole_words_on_80_columns(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    sides, example = ("ff++-c23:train", "deeperforensics:test"), ("ff++/a, frame 1", "deeperforensics/b, frame 1")
+    found = {"sides": sides, "count": 1234, "clips": (12345, 678), "breaks": True, "examples": (example,)}
+    leaks = tuple(Leak(kind=kind, frames=54321 * (kind == "near"), **found) for kind in MEANING)
+    show_report(LeakReport(sides=(), leaks=leaks, plain=0, unreadable=0, first_unreadable=""))
+    tables, _, examples = capsys.readouterr().out.partition("an example of each\n")
+    for what, _ in MEANING.values():
+        assert f"in common: {what}" in tables
+        assert f"{what} ff++/a, frame 1  |  deeperforensics/b, frame 1\n" in examples
+    rows = [line.split() for line in tables.splitlines() if line.startswith("1,234")]
+    near = rows.pop(1)
+    whole = ["12,345", "of", "ff++-c23:train", "678", "of", "deeperforensics:test", "train,", "test"]
+    assert rows == [["1,234", *whole]] * 4
+    assert near == ["1,234", "54,321", *whole]
