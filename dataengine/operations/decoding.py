@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
-from dataengine.backends.cpu import Scratch, decode_image
-from dataengine.backends.headers import JPEG, check_size
 from dataengine.errors import MediaError
 
 BATCH = 64
@@ -43,6 +41,8 @@ class Decoders:
 
     def failures(self, images: Sequence[Image]) -> list[tuple[str, str]]:
         """(key, reason) of each of up to BATCH images that a decoder refuses, or that has another size."""
+        from dataengine.backends.headers import JPEG
+
         reasons = list(self._threads.map(self._failure, images))
         jpegs = [i for i, image in enumerate(images) if image.data[:2] == JPEG and not reasons[i]]
         if self._gpu and jpegs:
@@ -51,6 +51,10 @@ class Decoders:
         return [(image.key, reason) for image, reason in zip(images, reasons, strict=True) if reason]
 
     def _failure(self, image: Image) -> str:
+        # With them comes torch, which takes longer to import than many a store to verify.
+        from dataengine.backends.cpu import Scratch, decode_image
+        from dataengine.backends.headers import check_size
+
         scratch: Scratch = self._local.__dict__.setdefault("scratch", Scratch())
         try:
             check_size(memoryview(image.data), image.width, image.height)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
+import sys
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -152,3 +154,14 @@ def test_tables_that_contradict_each_other_are_found(copy: Path) -> None:
 def test_an_unknown_level_is_refused(failing_store: Store) -> None:
     with pytest.raises(DfxError, match="unknown level 'deep'"):
         verify(failing_store, "deep")  # type: ignore[arg-type]
+
+
+def test_no_torch_is_imported_where_no_image_is_decoded(failing_store: Store) -> None:
+    code = (
+        "import sys\n"
+        "from dataengine.operations.verify import verify\n"
+        "from dataengine.store import open_unchecked\n"
+        "assert verify(open_unchecked(sys.argv[1])).findings == ()\n"
+        "assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code, str(failing_store.root)], check=True)
