@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.text import Text
 
-from cli.console import console, show_table
+from cli.console import console, count_of, show_table
 from dataengine.check import Check, check
 from dataengine.errors import printable
 from dataengine.forecast import shown_bytes
@@ -28,10 +28,10 @@ def check_tree(layout: str, root: str, options: ScanOptions, seed: int) -> dict[
 
 
 def _show(found: Check) -> None:
-    head = f"{found.clips:,} clips ({found.labels['real']:,} real, {found.labels['fake']:,} fake)"
+    head = f"{count_of(found.clips, 'clip')} ({found.labels['real']:,} real, {found.labels['fake']:,} fake)"
     console.print(
         Text(found.root, "bold"),
-        f"{head} in {found.files:,} files, {shown_bytes(found.bytes)}",
+        f"{head} in {count_of(found.files, 'file')}, {shown_bytes(found.bytes)}",
         sep=": ",
         soft_wrap=True,
     )

@@ -96,6 +96,11 @@ def counted(advance: Callable[..., None]) -> Callable[..., None]:
     return on_progress
 
 
+def count_of(number: int, what: str) -> str:
+    """`what` in the number there is of it: "1 clip", "1,200 clips"."""
+    return f"{number:,} {what}{'s' * (number != 1)}"
+
+
 def show_notes(result: Mapping[str, Any]) -> None:
     """What a user of a store should know: identities that splits share, its layout's notes, leaks by format."""
     for pair, count in result["shared_identities"].items():

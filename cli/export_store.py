@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
-from cli.console import console, progress, write_json
+from cli.console import console, count_of, progress, write_json
 from cli.rewriting import open_whole
 from dataengine.errors import DfxError
 
@@ -28,7 +28,7 @@ def export_store(text: str, out: Path | None, json_file: Path | None) -> None:
     store = open_whole(text)
     with progress("Exporting") as advance:
         done = export(store, out, on_shard=lambda name, total: advance(note=name, total=total))
-    told = f"{done.images:,} images and {INDEX_CSV}" if done.written else "exported already, nothing to do"
+    told = f"{count_of(done.images, 'image')} and {INDEX_CSV}" if done.written else "exported already, nothing to do"
     console.print(f"{done.folder}: {told}", soft_wrap=True)
     listing, back = str(done.folder / INDEX_CSV), f"shards/{store.name}-exported"
     again = shlex.join(["dfx", "shard", "manifest", listing, "--faces", "none", "--out", back])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.text import Text
 
-from cli.console import JsonOption, console, show_notes, show_table, write_json
+from cli.console import JsonOption, console, count_of, show_notes, show_table, write_json
 from dataengine.errors import StoreError
 from dataengine.records import SPLITS
 
@@ -68,8 +68,8 @@ def _show(result: dict[str, Any]) -> None:
 
     console.print(
         Text(parse_ref(result["store"]).shown, "bold"),
-        f"({result['layout']}): {result['samples']:,} images of {result['clips']:,} clips, "
-        f"{result['shards']:,} shards, {result['bytes'] / 1e6:,.1f} MB",
+        f"({result['layout']}): {count_of(result['samples'], 'image')} of "
+        f"{count_of(result['clips'], 'clip')}, {count_of(result['shards'], 'shard')}, {result['bytes'] / 1e6:,.1f} MB",
     )
     _show_contents(result["contents"])
     width, height = (
@@ -86,7 +86,7 @@ def _show(result: dict[str, Any]) -> None:
     console.print(f"splits: {result['split_origin']}")
     for what, told in (("missing", "listed, but not in the tree"), ("unexpected", "in the tree, but not understood")):
         if result[what]:
-            console.print(f"{what}: {result[what]:,} files {told}; all are named in dataset.json")
+            console.print(f"{what}: {count_of(result[what], 'file')} {told}; all are named in dataset.json")
     show_notes(result)
     if taken := result["settings"].get("extract"):  # a merged store's parts may have been cut differently
         console.print(", ".join(f"{name} {value}" for name, value in taken.items()), soft_wrap=True)
@@ -117,7 +117,7 @@ def _show_reasons(reasons: list[dict[str, Any]]) -> None:
     rows = [[one["clips"], one["status"], one["reason"]] for one in reasons[:_SHOWN_REASONS]]
     show_table("why clips failed, or lack frames", ["clips", "", "reason"], rows)
     if more := sum(one["clips"] for one in reasons[_SHOWN_REASONS:]):
-        console.print(f"and {more:,} clips for other reasons; --json has all")
+        console.print(f"and {count_of(more, 'clip')} for other reasons; --json has all")
 
 
 def _by_split(found: list[dict[str, Any]], names: tuple[str, ...]) -> dict[tuple[str, ...], dict[str, dict[str, Any]]]:

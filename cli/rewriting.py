@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.text import Text
 
-from cli.console import console, progress, write_json
+from cli.console import console, count_of, progress, write_json
 from dataengine.errors import StoreError
 
 if TYPE_CHECKING:
@@ -36,10 +36,11 @@ def run_rewrite(what: str, work: Callable[[Callable[[str, int], None]], Rewritte
     store = done.store
     samples = sum(store.shards()["samples"].to_pylist())
     if done.written:
-        held = f"{samples:,} images of {store.meta['clips']:,} clips in {done.written + done.kept} shards"
+        clips, shards = count_of(store.meta["clips"], "clip"), count_of(done.written + done.kept, "shard")
+        held = f"{count_of(samples, 'image')} of {clips} in {shards}"
         console.print(f"{store.root}: {held}", soft_wrap=True)
     else:
-        console.print(f"{store.root} is finished already: {samples:,} images, nothing to do", soft_wrap=True)
+        console.print(f"{store.root} is finished already: {count_of(samples, 'image')}, nothing to do", soft_wrap=True)
     for note in store.meta["notes"]:
         console.print(Text("note", "yellow"), note, soft_wrap=True)
     console.print(f"fingerprint {store.fingerprint}")

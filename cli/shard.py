@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.text import Text
 
-from cli.console import JsonOption, console, show_notes, write_json
+from cli.console import JsonOption, console, count_of, show_notes, write_json
 from dataengine.errors import DfxError
 
 if TYPE_CHECKING:
@@ -217,7 +217,9 @@ def _foresee(
     here = Path(tempfile.gettempdir()) if remote else Path(str(begun.out))
     needed, free = found.disk_bytes(workers=workers, remote=remote), free_bytes(here)
     at_a_time = f", {shown_bytes(needed)} of them here at a time" if remote else ""
-    say(f"about {shown_bytes(found.bytes)} for {found.images:,} images{at_a_time}; {shown_bytes(free)} free on {here}")
+    say(
+        f"about {shown_bytes(found.bytes)} for {count_of(found.images, 'image')}{at_a_time}; {shown_bytes(free)} free on {here}"
+    )
     if not force:
         refuse_where_it_cannot_fit(needed, free, here)
     return found.bytes
@@ -233,6 +235,7 @@ def summary(converted: Converted, seconds: float) -> dict[str, Any]:
         "fingerprint": store.fingerprint,
         "shards_written": converted.written,
         "shards_kept": converted.kept,
+        "shards": store.shards().num_rows,
         "clips": len(clips),
         "failed": failed,
         "samples": sum(clip["samples"] for clip in clips),
@@ -250,13 +253,13 @@ def summary(converted: Converted, seconds: float) -> dict[str, Any]:
 
 def _show(result: dict[str, Any], *, quiet: bool) -> None:
     if not result["shards_written"]:
-        console.print(f"{result['store']} is finished already: {result['samples']:,} images, nothing to do.")
+        console.print(f"{result['store']} is finished already: {count_of(result['samples'], 'image')}, nothing to do.")
     else:
         lost = f", {len(result['failed']):,} failed" if quiet and result["failed"] else ""
         console.print(
             Text(result["store"], "bold"),
-            f"{result['samples']:,} images of {result['clips']:,} clips{lost} in "
-            f"{result['shards_written'] + result['shards_kept']} shards, {result['seconds']:.0f} s",
+            f"{count_of(result['samples'], 'image')} of {count_of(result['clips'], 'clip')}{lost} in "
+            f"{count_of(result['shards'], 'shard')}, {result['seconds']:.0f} s",
             sep=": ",
             soft_wrap=True,
         )
@@ -264,17 +267,21 @@ def _show(result: dict[str, Any], *, quiet: bool) -> None:
         return
     reasons = Counter(entry["reason"] for entry in result["failed"])
     if result["failed"]:
-        failed = Text(f"{len(result['failed'])} clips failed", "red")
+        failed = Text(f"{count_of(len(result['failed']), 'clip')} failed", "red")
         console.print(failed, "(all of them: clips.parquet, status = failed)")
         for reason, count in reasons.most_common(5):
             first = next(entry["path"] for entry in result["failed"] if entry["reason"] == reason)
             console.print(f"  {count} x {reason} (such as {first})", soft_wrap=True)
     if result["frames_without_face"]:
-        console.print(f"{result['frames_without_face']:,} frames left out: the clip's face was not found in them")
+        console.print(
+            f"{count_of(result['frames_without_face'], 'frame')} left out: the clip's face was not found in them"
+        )
     if result["faces_interpolated"]:
-        console.print(f"{result['faces_interpolated']:,} faces interpolated over short gaps")
+        console.print(f"{count_of(result['faces_interpolated'], 'face')} interpolated over short gaps")
     if result["tracks_left_out"]:
-        console.print(f"{result['tracks_left_out']:,} faces left out: seen in less than a tenth of their clip's frames")
+        console.print(
+            f"{count_of(result['tracks_left_out'], 'face')} left out: seen in less than a tenth of their clip's frames"
+        )
     if result["split_none"]:
         console.print(f"{result['split_none']:,} fakes join two splits and stand in none of them (split 'none')")
     show_notes(result)

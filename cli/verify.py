@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.console import JsonOption, console, progress, write_json
+from cli.console import JsonOption, console, count_of, progress, write_json
 from cli.leaks import show_leaks
 from dataengine.errors import DfxError, StoreError
 
@@ -73,7 +73,7 @@ def verify(
         raise StoreError(first_line(opened, found))
     for note in found.notes:
         console.print(f"not looked at: {note}", soft_wrap=True)
-    images = f", {found.images:,} images" if found.images else ""
+    images = f", {count_of(found.images, 'image')}" if found.images else ""
     by = f", decoded with {' and '.join(found.decoders)}" if found.decoders else ""
     console.print(f"{store} is whole ({level}): {found.files:,} files{images}{by}", soft_wrap=True)
 

@@ -11,7 +11,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 import cli.console
-from cli.console import JsonOption, progress, show_notes, show_table, write_json
+from cli.console import JsonOption, count_of, progress, show_notes, show_table, write_json
 from cli.main import app, main
 from dataengine.errors import DfxError
 
@@ -34,6 +34,10 @@ def test_notes_and_tables_are_printed_whole(capsys: pytest.CaptureFixture[str]) 
     assert [line.rstrip() for line in capsys.readouterr().out.splitlines()] == [
         f"{what} {ODD}" for what in ("note", "title", "head", "cell")
     ]
+
+
+def test_one_thing_is_not_told_in_the_plural() -> None:
+    assert [count_of(number, "clip") for number in (0, 1, 1200)] == ["0 clips", "1 clip", "1,200 clips"]
 
 
 def test_shared_identities_are_told_with_their_origin(capsys: pytest.CaptureFixture[str]) -> None:

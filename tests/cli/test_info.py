@@ -38,7 +38,7 @@ def test_info_tells_what_failed_and_what_the_tree_lacked(mini_store: Store, tmp_
     root = rewrite(mini_store, tmp_path / "c", clips=failed, missing=["a.mp4", "b.mp4"], unexpected=["c.txt"])
     output = info(str(root), "--json", str(tmp_path / "info.json"))
     assert "missing: 2 files listed, but not in the tree" in output
-    assert "unexpected: 1 files in the tree, but not understood" in output
+    assert "unexpected: 1 file in the tree, but not understood" in output
     assert "why 0" in output
     assert "and 12 clips for other reasons" in output
     said = json.loads((tmp_path / "info.json").read_text())

@@ -48,6 +48,20 @@ def test_boxes_of_a_file_are_used_and_what_does_not_fit_is_said(tree: Path, tmp_
     assert str(tmp_path) not in (tmp_path / "out" / "dataset.json").read_text()
 
 
+def test_a_shard_whose_clips_all_failed_is_not_counted_by_shard_or_info(tmp_path: Path) -> None:
+    for split, data in (("train", cv2.imencode(".png", portrait(64, 64))[1].tobytes()), ("test", b"no image")):
+        (tmp_path / "tree" / split / "real").mkdir(parents=True)
+        (tmp_path / "tree" / split / "real" / "000.png").write_bytes(data)
+    done = shard(tmp_path / "tree", tmp_path / "out", "--faces", "none", "--json", str(tmp_path / "said.json"))
+    assert done.exit_code == 0, done.output
+    said = " ".join(done.output.split())
+    assert "1 image of 2 clips in 1 shard, " in said
+    assert "1 clip failed" in said
+    assert json.loads((tmp_path / "said.json").read_text())["shards"] == 1
+    told = " ".join(CliRunner().invoke(app, ["info", str(tmp_path / "out")]).output.split())
+    assert "1 image of 2 clips, 1 shard, " in told
+
+
 def test_other_boxes_make_another_store(tree: Path, tmp_path: Path) -> None:
     boxes = tmp_path / "boxes.csv"
     for x1 in (160, 170):
