@@ -217,9 +217,8 @@ def _foresee(
     here = Path(tempfile.gettempdir()) if remote else Path(str(begun.out))
     needed, free = found.disk_bytes(workers=workers, remote=remote), free_bytes(here)
     at_a_time = f", {shown_bytes(needed)} of them here at a time" if remote else ""
-    say(
-        f"about {shown_bytes(found.bytes)} for {count_of(found.images, 'image')}{at_a_time}; {shown_bytes(free)} free on {here}"
-    )
+    taken = f"about {shown_bytes(found.bytes)} for {count_of(found.images, 'image')}{at_a_time}"
+    say(f"{taken}; {shown_bytes(free)} free on {here}")
     if not force:
         refuse_where_it_cannot_fit(needed, free, here)
     return found.bytes

@@ -9,8 +9,9 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from dataengine.errors import DfxError
-from dataengine.extract import ExtractSettings, recorded
+from dataengine.extract import ExtractSettings
 from dataengine.order import counter_hash, text_hash
+from dataengine.recorded import recorded
 from dataengine.records import FORMAT, SPLITS, Clip
 
 

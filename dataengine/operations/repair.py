@@ -13,7 +13,6 @@ from typing import Any
 
 from dataengine import layouts, splits
 from dataengine.errors import DfxError, StoreError
-from dataengine.extract import as_recorded
 from dataengine.faces.pinned import Pinned
 from dataengine.layouts.scan import ScanOptions
 from dataengine.operations.remake import remake_idx, remake_index, remake_shards
@@ -21,6 +20,7 @@ from dataengine.operations.target import target
 from dataengine.operations.verify import verify
 from dataengine.place import Place, is_remote, place_of
 from dataengine.plan import ConvertSettings, Plan, ShardPlan, make_plan
+from dataengine.recorded import as_recorded
 from dataengine.shard import Job, write_shard
 from dataengine.store import CLIPS_FILE, DATASET_FILE, INDEX_FILE, SHARDS_FILE, Store, file_sha256, open_unchecked
 from dataengine.tar import index_path
