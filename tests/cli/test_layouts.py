@@ -43,7 +43,7 @@ def test_one_layout_is_shown_whole_with_its_certainty_and_published_counts(tmp_p
     assert "certainty" in done.output
     result = json.loads(out.read_text())
     assert {"where": {"split": "test"}, "clips": 518} in result["published"]
-    assert (result["faces"], result["named_by_user"], result["listing"]) == ("largest", False, "")
+    assert (result["faces"], result["named_by_user"], result["listing"]) == ("track", False, "")
 
 
 def test_an_unknown_layout_names_the_nearest() -> None:
