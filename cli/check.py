@@ -19,15 +19,16 @@ from dataengine.records import SPLITS
 _SHOWN = 5
 
 
-def check_tree(layout: str, root: str, options: ScanOptions, seed: int) -> dict[str, Any]:
-    """Show what a conversion would find; returns what `--json` holds. Raises what the conversion would at its start."""
+def check_tree(layout: str, root: str, options: ScanOptions, seed: int, *, command: str) -> dict[str, Any]:
+    """Show what a conversion by `command` would find; returns what `--json` holds. Raises what the conversion would at
+    its start."""
     tree, scan = scan_with(layout, root, options)
     found = check(layout_named(layout, options.form), tree, scan, seed=seed)
-    _show(found)
+    _show(found, command)
     return {**asdict(found), "labels": found.labels, "differences": found.differences}
 
 
-def _show(found: Check) -> None:
+def _show(found: Check, command: str) -> None:
     head = f"{found.clips:,} clips ({found.labels['real']:,} real, {found.labels['fake']:,} fake)"
     console.print(
         Text(found.root, "bold"),
@@ -63,7 +64,7 @@ def _show(found: Check) -> None:
         both = f"{count} identities are in both {pair.replace('+', ' and ')}"
         console.print(Text("note", "yellow"), both, soft_wrap=True)
     differing = f"{found.differences} of {len(found.compared)} published counts differ; " if found.compared else ""
-    console.print(f"{differing}nothing was written. It can be converted: dfx shard {found.layout}", soft_wrap=True)
+    console.print(f"{differing}nothing was written. It can be converted: {command}", soft_wrap=True)
 
 
 def _list(what: str, paths: Sequence[str]) -> None:

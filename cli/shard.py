@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 
 def shard(
+    context: typer.Context,
     layout: Annotated[str, typer.Argument(help="What the dataset's tree looks like: `dfx layouts` lists them.")],
     listing: Annotated[
         str | None,
@@ -39,7 +40,8 @@ def shard(
     out: Annotated[
         str | None,
         typer.Option(
-            help="The store's folder, here or a URL. [default: shards/LAYOUT; for manifest shards/ and FILE's name]",
+            help="The store's folder, here or a URL. [default: shards/LAYOUT, with --from shards/LAYOUT-FORM; "
+            "for manifest shards/ and FILE's name]",
             show_default=False,
         ),
     ] = None,
@@ -165,14 +167,17 @@ def shard(
     options = ScanOptions(quality=quality, splits=split_files, name=name, listing=listing or "", form=form)
     if check:
         from cli.check import check_tree
+        from cli.command_line import given_again
 
-        write_json(json_file, check_tree(layout, root, options, seed))
+        command = given_again(context, without=("check", "json_file"))
+        write_json(json_file, check_tree(layout, root, options, seed, command=command))
         return
     if decoder == "nvdec":
         if address is not None:
             raise DfxError("--decoder nvdec takes this machine's GPU, a cluster's tasks have none; leave --address out")
         nvdec.refuse_without_device()
-    out = out or f"shards/{name_of(listing) if listing and layout == 'manifest' else layout}"
+    named = name_of(listing) if listing and layout == "manifest" else f"{layout}-{form}" if form else layout
+    out = out or f"shards/{named}"
     num_workers = os.cpu_count() or 1 if workers is None else workers
     start = time.perf_counter()
     with ConversionProgress(f"Converting {layout}", quiet=quiet, log=log) as shown:

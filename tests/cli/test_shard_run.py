@@ -40,6 +40,13 @@ def test_check_says_what_is_there_and_writes_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_check_names_the_command_that_converts_with_all_that_was_given(image_tree: Path, tmp_path: Path) -> None:
+    given = ["--root", image_tree, "--name", "my set", "--frames", 8, "--align"]
+    said = shard(*given, "--check", "--json", tmp_path / "found.json")
+    command = f"dfx shard folder --root {image_tree} --name 'my set' --frames 8 --align"
+    assert said.splitlines()[-1].endswith(f"It can be converted: {command}")
+
+
 def test_check_writes_all_it_found_where_json_asks_for_it(image_tree: Path, tmp_path: Path) -> None:
     shard("--root", image_tree, "--check", "--json", tmp_path / "found.json")
     found = json.loads((tmp_path / "found.json").read_text())
