@@ -103,7 +103,8 @@ def convert(
         missing = () if DATASET_FILE in there else tuple(shard for shard in plan.shards if shard.shard not in there)
         on_start(Start(root, out, plan, missing))
     with _held(out) as check:
-        about = {"layout": layout, "settings": settings_json(settings), "clips": len(clips), "plan": plan.digest}
+        read_as = {"layout": layout, "options": _options_json(layout, root, options)}
+        about = {**read_as, "settings": settings_json(settings), "clips": len(clips), "plan": plan.digest}
         store = _recognise(out, about)
         sizes = place.sizes(out) if out.is_dir() else {}
         if store is not None:
@@ -124,8 +125,8 @@ def convert(
             _same_bytes_again(pending, store)
         else:
             found = {"missing": list(scan.missing), "unexpected": list(scan.unexpected)}
-            read_as = {"options": _options_json(layout, root, options), "split_origin": scan.split_origin}
-            merge(plan, out, {**about, **read_as, **found, "notes": notes, **_about_clips(clips)})
+            found |= {"split_origin": scan.split_origin, "notes": notes}
+            merge(plan, out, {**about, **found, **_about_clips(clips)})
     return Converted(open_store(str(out)), len(pending), len(plan.shards) - len(pending))
 
 
@@ -211,6 +212,13 @@ def _tables_stand(out: Place, meta: dict[str, Any]) -> bool:
 def _difference(there: dict[str, Any], here: dict[str, Any]) -> str:
     if there.get("layout") != here["layout"]:
         return f"layout {there.get('layout')}, not {here['layout']}"
+    asked, asks = there.get("options") or here["options"], here["options"]
+    if chosen := [
+        f"{_given(option, asked.get(key))} there, {_given(option, asks[key])} here"
+        for key, option in _OPTIONS.items()
+        if asked.get(key) != asks[key]
+    ]:
+        return "; ".join(chosen)
     old, new = _flat(there.get("settings", {})), _flat(here["settings"])
     changed = [f"{name} {old.get(name)}, not {value}" for name, value in new.items() if old.get(name) != value]
     if changed:
@@ -218,6 +226,13 @@ def _difference(there: dict[str, Any], here: dict[str, Any]) -> str:
     if there.get("clips") != here["clips"]:
         return f"made from {there.get('clips')} clips, where the tree now has {here['clips']}"
     return "made from other clips, splits or names than the tree now has"
+
+
+_OPTIONS = {"form": "--from", "quality": "--quality", "splits": "--splits", "name": "--name"}
+
+
+def _given(option: str, value: object) -> str:
+    return f"{option} {value}" if value else f"no {option}"
 
 
 def _flat(settings: dict[str, Any]) -> dict[str, Any]:
