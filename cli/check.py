@@ -13,7 +13,7 @@ from dataengine.check import Check, check
 from dataengine.errors import printable
 from dataengine.forecast import shown_bytes
 from dataengine.layouts import layout_named, scan_with
-from dataengine.layouts.scan import ScanOptions
+from dataengine.layouts.scan import ScanOptions, in_words
 from dataengine.records import SPLITS
 
 _SHOWN = 5
@@ -46,7 +46,7 @@ def _show(found: Check, command: str) -> None:
     if found.compared:
         compared = [
             (
-                ", ".join(f"{column} {value}" for column, value in each.where.items()) or "all clips",
+                in_words(each.where),
                 each.published,
                 each.found,
                 "" if each.found == each.published else f"{each.found - each.published:+,}",
