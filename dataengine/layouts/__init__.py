@@ -24,6 +24,7 @@ from dataengine.layouts import (
     wilddeepfake,
 )
 from dataengine.layouts.scan import Layout, Scan, ScanOptions
+from dataengine.miniature import refuse_unfinished
 from dataengine.place import Place
 from dataengine.source import SourceTree, list_source
 
@@ -88,6 +89,7 @@ def scan_with(name: str, root: str | Place, options: ScanOptions) -> tuple[Sourc
     if layout.listing == "must" and not options.listing:
         raise LayoutError(f"{name} needs the list of the dataset's files; name it: dfx shard {name} FILE")
     tree = list_source(root)
+    refuse_unfinished(tree.root)
     return tree, scan_tree(layout, tree, options)
 
 
