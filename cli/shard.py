@@ -183,6 +183,9 @@ def shard(
     with ConversionProgress(f"Converting {layout}", quiet=quiet, log=log) as shown:
 
         def on_start(begun: Start) -> None:
+            standing = len(begun.plan.shards) - len(begun.pending)
+            if standing and begun.pending:
+                shown.say(f"{standing:,} of {len(begun.plan.shards):,} shards stood already")
             foreseen = _foresee(begun, settings, num_workers, force=force, say=shown.say)
             shown.on_start(begun, layout=layout, out=str(begun.out), foreseen_bytes=foreseen)
 
@@ -222,7 +225,8 @@ def _foresee(
     here = Path(tempfile.gettempdir()) if remote else Path(str(begun.out))
     needed, free = found.disk_bytes(workers=workers, remote=remote), free_bytes(here)
     at_a_time = f", {shown_bytes(needed)} of them here at a time" if remote else ""
-    say(f"about {shown_bytes(found.bytes)} for {found.images:,} images{at_a_time}; {shown_bytes(free)} free on {here}")
+    takes = f"about {shown_bytes(found.bytes)} for {found.images:,} images{at_a_time}"
+    say(f"{takes}; {shown_bytes(free)} free where {here} lies")
     if not force:
         refuse_where_it_cannot_fit(needed, free, here)
     return found.bytes
@@ -241,7 +245,7 @@ def summary(converted: Converted, seconds: float) -> dict[str, Any]:
         "clips": len(clips),
         "failed": failed,
         "samples": sum(clip["samples"] for clip in clips),
-        "frames_without_face": sum(clip["faces_missing"] or 0 for clip in clips),
+        "frames_without_face": sum(clip["faces_missing"] or 0 for clip in clips if clip["status"] == "ok"),
         "faces_interpolated": sum(clip["faces_interpolated"] or 0 for clip in clips),
         "tracks_left_out": sum(clip["tracks_left_out"] or 0 for clip in clips),
         "split_origin": store.meta["split_origin"],

@@ -88,7 +88,7 @@ def scan_with(name: str, root: str | Place, options: ScanOptions) -> tuple[Sourc
         raise LayoutError(f"{name} reads no list, its files are where they are; leave {options.listing} out")
     if layout.listing == "must" and not options.listing:
         raise LayoutError(f"{name} needs the list of the dataset's files; name it: dfx shard {name} FILE")
-    tree = list_source(root)
+    tree = list_source(root, sample=name)
     refuse_unfinished(tree.root)
     return tree, scan_tree(layout, tree, options)
 

@@ -12,10 +12,10 @@ import av
 import pytest
 
 from dataengine.errors import DfxError, LayoutError
-from dataengine.sample import MINIATURES, generate
 from dataengine.layouts import scan
 from dataengine.layouts.scan import ScanOptions
 from dataengine.miniature import MARKER
+from dataengine.sample import MINIATURES, generate
 
 TINY: dict[str, Any] = {"clips": 2, "frames": 3, "size": (160, 120), "workers": 0}
 
