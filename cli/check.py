@@ -13,21 +13,22 @@ from dataengine.check import Check, check
 from dataengine.errors import printable
 from dataengine.forecast import shown_bytes
 from dataengine.layouts import layout_named, scan_with
-from dataengine.layouts.scan import ScanOptions
+from dataengine.layouts.scan import ScanOptions, in_words
 from dataengine.records import SPLITS
 
 _SHOWN = 5
 
 
-def check_tree(layout: str, root: str, options: ScanOptions, seed: int) -> dict[str, Any]:
-    """Show what a conversion would find; returns what `--json` holds. Raises what the conversion would at its start."""
+def check_tree(layout: str, root: str, options: ScanOptions, seed: int, *, command: str) -> dict[str, Any]:
+    """Show what a conversion by `command` would find; returns what `--json` holds. Raises what the conversion would at
+    its start."""
     tree, scan = scan_with(layout, root, options)
     found = check(layout_named(layout, options.form), tree, scan, seed=seed)
-    _show(found)
+    _show(found, command)
     return {**asdict(found), "labels": found.labels, "differences": found.differences}
 
 
-def _show(found: Check) -> None:
+def _show(found: Check, command: str) -> None:
     head = f"{count_of(found.clips, 'clip')} ({found.labels['real']:,} real, {found.labels['fake']:,} fake)"
     console.print(
         Text(found.root, "bold"),
@@ -45,7 +46,7 @@ def _show(found: Check) -> None:
     if found.compared:
         compared = [
             (
-                ", ".join(f"{column} {value}" for column, value in each.where.items()) or "all clips",
+                in_words(each.where),
                 each.published,
                 each.found,
                 "" if each.found == each.published else f"{each.found - each.published:+,}",
@@ -63,7 +64,7 @@ def _show(found: Check) -> None:
         both = f"{count} identities are in both {pair.replace('+', ' and ')}"
         console.print(Text("note", "yellow"), both, soft_wrap=True)
     differing = f"{found.differences} of {len(found.compared)} published counts differ; " if found.compared else ""
-    console.print(f"{differing}nothing was written. It can be converted: dfx shard {found.layout}", soft_wrap=True)
+    console.print(f"{differing}nothing was written. It can be converted: {command}", soft_wrap=True)
 
 
 def _list(what: str, paths: Sequence[str]) -> None:

@@ -112,6 +112,9 @@ def show_notes(result: Mapping[str, Any]) -> None:
         console.print(Text("note", "yellow"), note, soft_wrap=True)
     for leak in result["leaks"]:
         console.print(Text("leak by format", "yellow"), leak, soft_wrap=True)
+    if result["leaks"]:
+        advice = "convert all from one compression to one --size and --codec, or report it beside every score"
+        console.print(f"a detector may read the format instead of the forgery: {advice}", soft_wrap=True)
 
 
 def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:

@@ -127,7 +127,7 @@ def _shard(out: Path, scale: Scale) -> None:
             )
         clips = made.store.clips().to_pylist()
         failed = sum(clip["status"] == "failed" for clip in clips)
-        missing = sum(clip["faces_missing"] for clip in clips)
+        missing = sum(clip["faces_missing"] for clip in clips if clip["status"] == "ok")
         console.print(f"   {made.store.root}: {sum(clip['samples'] for clip in clips):,} faces of {len(clips)} clips")
         if failed or missing:
             console.print(f"      {failed} clips failed, {missing} frames left out: no face in them")

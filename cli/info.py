@@ -9,8 +9,10 @@ import typer
 from rich.text import Text
 
 from cli.console import JsonOption, console, count_of, show_notes, show_table, write_json
+from cli.taken import taken
 from dataengine.errors import StoreError
 from dataengine.records import SPLITS
+from dataengine.source import VIDEO_SUFFIXES, suffix
 
 if TYPE_CHECKING:
     from dataengine.store import Store
@@ -28,8 +30,9 @@ def info(
 
     if parse_ref(store).where:
         raise StoreError(f"'{store}' is a selection; dfx info shows whole stores: leave out what follows the '@'")
-    result = describe(open_store(store))
-    _show(result)
+    opened = open_store(store)
+    result = describe(opened)
+    _show(result, _taken(opened))
     write_json(json_file, result)
 
 
@@ -63,7 +66,15 @@ def describe(store: Store) -> dict[str, Any]:
     }
 
 
-def _show(result: dict[str, Any]) -> None:
+def _taken(store: Store) -> str:
+    """The settings line; "" of a merged store, whose parts may have been cut differently."""
+    if not (settings := store.meta["settings"].get("extract")):
+        return ""
+    media = {suffix(path) in VIDEO_SUFFIXES for path in store.clips(["path"])["path"].to_pylist()}
+    return taken(settings, videos=True in media, images=False in media)
+
+
+def _show(result: dict[str, Any], settings: str) -> None:
     from dataengine.refs import parse_ref
 
     console.print(
@@ -88,8 +99,8 @@ def _show(result: dict[str, Any]) -> None:
         if result[what]:
             console.print(f"{what}: {count_of(result[what], 'file')} {told}; all are named in dataset.json")
     show_notes(result)
-    if taken := result["settings"].get("extract"):  # a merged store's parts may have been cut differently
-        console.print(", ".join(f"{name} {value}" for name, value in taken.items()), soft_wrap=True)
+    if settings:
+        console.print(f"settings: {settings}")
     console.print(f"fingerprint {result['fingerprint']}")
 
 

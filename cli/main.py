@@ -72,7 +72,7 @@ app.command("repair", short_help="Write what is damaged in a store anew.")(repai
 app.command("merge", short_help="Several stores as one.")(merge.merge)
 app.command("filter", short_help="The samples of a store that an expression holds for.")(filter.filter_)
 app.command("reshard", short_help="The same samples in larger or smaller tars.")(reshard.reshard)
-app.command("preview", short_help="What an augmentation does, as a picture.")(preview.preview)
+app.command("preview", short_help="A store's methods, a clip, or an augmentation, as a picture.")(preview.preview)
 app.command("train", short_help="Train a model on stores.")(train.train)
 app.command("transfer", short_help="Train a run on with new data beside its own.")(transfer.transfer)
 app.command("fewshot", short_help="What a run's embeddings make of new methods with few clips each.")(fewshot.fewshot)
@@ -103,5 +103,6 @@ def main() -> None:
         sys.exit(1)
     except SystemExit as done:
         if done.code == 130:  # what typer makes of Ctrl-C
-            errors.print("interrupted; what is finished is kept: run it again (train and tune: with --resume)")
+            again = "run it again with --resume" if sys.argv[1:2] in (["train"], ["tune"]) else "run it again"
+            errors.print(f"interrupted; what is finished is kept: {again}")
         raise

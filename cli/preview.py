@@ -14,7 +14,10 @@ from dataengine.errors import DfxError
 def preview(
     store: Annotated[str, typer.Argument(help="A store's folder or URL, or a selection of it.", metavar="STORE")],
     clip: Annotated[
-        str, typer.Option(help="Show this clip over time, as index and tables name it.", metavar="CLIP")
+        str,
+        typer.Option(
+            help="Show this clip over time; the end of its name is enough where no other ends so.", metavar="CLIP"
+        ),
     ] = "",
     augment: Annotated[
         str,
@@ -62,11 +65,12 @@ def _draw_methods(store: str, images: int | None, seed: int, out: Path) -> None:
 
 
 def _draw_clip(store: str, clip: str, images: int | None, out: Path) -> None:
-    from dataengine.preview import clip_strips, draw_sheet
-    from dataengine.store import parse_ref
+    from dataengine.preview import clip_named, clip_strips, draw_sheet
+    from dataengine.store import open_store, parse_ref
 
     if parse_ref(store).where:
         raise DfxError(f"'{store}' is a selection; --clip shows a whole clip: leave out what follows the '@'")
+    clip = clip_named(open_store(store), clip)
     strips = clip_strips(store, clip, images=images)
     draw_sheet(strips, out, title=clip)
     console.print(f"{sum(len(strip.pictures) for strip in strips)} frames of {clip}: {out}", soft_wrap=True)

@@ -61,8 +61,11 @@ def sample(
     For trying things out and for tests; scores on it say nothing about real forgeries. Interrupted, the same
     command goes on where it stood.
     """
-    from dataengine.sample import ARCHITECTURES_NAME, IMAGES_NAME, generate, generate_architectures
+    from dataengine.errors import unknown_name
+    from dataengine.sample import ARCHITECTURES_NAME, IMAGES_NAME, MINIATURES, generate, generate_architectures
 
+    if name not in (known := (*MINIATURES, ARCHITECTURES_NAME, IMAGES_NAME)):
+        raise unknown_name("miniature dataset", name, known)
     root = root or Path("data") / name
     if name in (ARCHITECTURES_NAME, IMAGES_NAME):
         _refuse(name, {"--frames": frames, "--size": size, "--quality": quality, "--dfd": dfd or None})

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 
 def shard(
+    context: typer.Context,
     layout: Annotated[str, typer.Argument(help="What the dataset's tree looks like: `dfx layouts` lists them.")],
     listing: Annotated[
         str | None,
@@ -39,7 +40,8 @@ def shard(
     out: Annotated[
         str | None,
         typer.Option(
-            help="The store's folder, here or a URL. [default: shards/LAYOUT; for manifest shards/ and FILE's name]",
+            help="The store's folder, here or a URL. [default: shards/LAYOUT, with --from shards/LAYOUT-FORM; "
+            "for manifest shards/ and FILE's name]",
             show_default=False,
         ),
     ] = None,
@@ -165,19 +167,25 @@ def shard(
     options = ScanOptions(quality=quality, splits=split_files, name=name, listing=listing or "", form=form)
     if check:
         from cli.check import check_tree
+        from cli.command_line import given_again
 
-        write_json(json_file, check_tree(layout, root, options, seed))
+        command = given_again(context, without=("check", "json_file"))
+        write_json(json_file, check_tree(layout, root, options, seed, command=command))
         return
     if decoder == "nvdec":
         if address is not None:
             raise DfxError("--decoder nvdec takes this machine's GPU, a cluster's tasks have none; leave --address out")
         nvdec.refuse_without_device()
-    out = out or f"shards/{name_of(listing) if listing and layout == 'manifest' else layout}"
+    named = name_of(listing) if listing and layout == "manifest" else f"{layout}-{form}" if form else layout
+    out = out or f"shards/{named}"
     num_workers = os.cpu_count() or 1 if workers is None else workers
     start = time.perf_counter()
     with ConversionProgress(f"Converting {layout}", quiet=quiet, log=log) as shown:
 
         def on_start(begun: Start) -> None:
+            standing = len(begun.plan.shards) - len(begun.pending)
+            if standing and begun.pending:
+                shown.say(f"{standing:,} of {len(begun.plan.shards):,} shards stood already")
             foreseen = _foresee(begun, settings, num_workers, force=force, say=shown.say)
             shown.on_start(begun, layout=layout, out=str(begun.out), foreseen_bytes=foreseen)
 
@@ -217,8 +225,8 @@ def _foresee(
     here = Path(tempfile.gettempdir()) if remote else Path(str(begun.out))
     needed, free = found.disk_bytes(workers=workers, remote=remote), free_bytes(here)
     at_a_time = f", {shown_bytes(needed)} of them here at a time" if remote else ""
-    taken = f"about {shown_bytes(found.bytes)} for {count_of(found.images, 'image')}{at_a_time}"
-    say(f"{taken}; {shown_bytes(free)} free on {here}")
+    takes = f"about {shown_bytes(found.bytes)} for {count_of(found.images, 'image')}{at_a_time}"
+    say(f"{takes}; {shown_bytes(free)} free where {here} lies")
     if not force:
         refuse_where_it_cannot_fit(needed, free, here)
     return found.bytes
@@ -238,7 +246,7 @@ def summary(converted: Converted, seconds: float) -> dict[str, Any]:
         "clips": len(clips),
         "failed": failed,
         "samples": sum(clip["samples"] for clip in clips),
-        "frames_without_face": sum(clip["faces_missing"] or 0 for clip in clips),
+        "frames_without_face": sum(clip["faces_missing"] or 0 for clip in clips if clip["status"] == "ok"),
         "faces_interpolated": sum(clip["faces_interpolated"] or 0 for clip in clips),
         "tracks_left_out": sum(clip["tracks_left_out"] or 0 for clip in clips),
         "split_origin": store.meta["split_origin"],

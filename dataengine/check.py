@@ -52,6 +52,7 @@ class Check:
     groups: Sequence[Group]
     """By dataset, reals first."""
     compared: Sequence[Compared]
+    """Those published of the forms and parts of the dataset that there are clips of."""
     split_origin: str
     shared_identities: Mapping[str, int]
     """As in `splits.shared_identities`."""
@@ -94,6 +95,7 @@ def check(layout: Layout, tree: SourceTree, scan: Scan, *, seed: int = 0) -> Che
         compared=[
             Compared(where=each.where, published=each.clips, found=sum(_is(clip, each.where) for clip in scan.clips))
             for each in layout.published
+            if _is_asked(each.where, scan.clips)
         ],
         split_origin=scan.split_origin,
         shared_identities=shared_identities(clips),
@@ -103,6 +105,14 @@ def check(layout: Layout, tree: SourceTree, scan: Scan, *, seed: int = 0) -> Che
         empty=sorted(clip.first for clip in clips if not clip.source_bytes),
         notes=scan.notes[: len(scan.notes) - bool(scan.missing) - bool(scan.unexpected)],  # `scan_of` adds those last
     )
+
+
+_PARTS = ("dataset", "media", "quality")  # of which a tree or a conversion may hold one alone
+
+
+def _is_asked(where: Mapping[str, str], clips: Sequence[Clip]) -> bool:
+    """Whether there is any clip of the form, compression and part that a published count is of."""
+    return all(any(getattr(clip, part) == where[part] for clip in clips) for part in _PARTS if part in where)
 
 
 def _is(clip: Clip, where: Mapping[str, str]) -> bool:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from dataengine import layouts, place, splits
+from dataengine.differing import difference
 from dataengine.errors import StoreError
 from dataengine.executors import HERE, Executor, OnShard
 from dataengine.faces.crops import prepare
@@ -103,7 +104,8 @@ def convert(
         missing = () if DATASET_FILE in there else tuple(shard for shard in plan.shards if shard.shard not in there)
         on_start(Start(root, out, plan, missing))
     with _held(out) as check:
-        about = {"layout": layout, "settings": settings_json(settings), "clips": len(clips), "plan": plan.digest}
+        read_as = {"layout": layout, "options": _options_json(layout, root, options)}
+        about = {**read_as, "settings": settings_json(settings), "clips": len(clips), "plan": plan.digest}
         store = _recognise(out, about)
         sizes = place.sizes(out) if out.is_dir() else {}
         if store is not None:
@@ -123,9 +125,9 @@ def convert(
         if store is not None:
             _same_bytes_again(pending, store)
         else:
-            found = {"missing": list(scan.missing), "unexpected": list(scan.unexpected)}
-            read_as = {"options": _options_json(layout, root, options), "split_origin": scan.split_origin}
-            merge(plan, out, {**about, **read_as, **found, "notes": notes, **_about_clips(clips)})
+            found: dict[str, Any] = {"split_origin": scan.split_origin, "notes": notes}
+            found |= {"missing": list(scan.missing), "unexpected": list(scan.unexpected)}
+            merge(plan, out, {**about, **found, **_about_clips(clips)})
     return Converted(open_store(str(out)), len(pending), len(plan.shards) - len(pending))
 
 
@@ -188,7 +190,7 @@ def _recognise(out: Place, about: dict[str, Any]) -> Store | None:
             raise StoreError(f"{out / name} is damaged; choose another --out, or delete {out}")
         if there.get("plan") != about["plan"]:
             raise StoreError(
-                f"{out} holds another store ({_difference(there, about)}); choose another --out, or delete it"
+                f"{out} holds another store ({difference(there, about)}); choose another --out, or delete it"
             )
         if name == DATASET_FILE and _tables_stand(out, there):
             return Store(out, there)
@@ -206,22 +208,6 @@ def _tables_stand(out: Place, meta: dict[str, Any]) -> bool:
         return bool(tables == tables_of(out))
     sizes = out.sizes()
     return isinstance(tables, dict) and all(sizes.get(name) == table["bytes"] for name, table in tables.items())
-
-
-def _difference(there: dict[str, Any], here: dict[str, Any]) -> str:
-    if there.get("layout") != here["layout"]:
-        return f"layout {there.get('layout')}, not {here['layout']}"
-    old, new = _flat(there.get("settings", {})), _flat(here["settings"])
-    changed = [f"{name} {old.get(name)}, not {value}" for name, value in new.items() if old.get(name) != value]
-    if changed:
-        return "; ".join(changed)
-    if there.get("clips") != here["clips"]:
-        return f"made from {there.get('clips')} clips, where the tree now has {here['clips']}"
-    return "made from other clips, splits or names than the tree now has"
-
-
-def _flat(settings: dict[str, Any]) -> dict[str, Any]:
-    return {**settings, **settings.get("extract", {}), "extract": None}
 
 
 def _can_be_kept(shard: ShardPlan, out: Place, sizes: dict[str, int]) -> bool:

@@ -67,7 +67,7 @@ class ExtractSettings:
             ("decoder", self.decoder, Decoder),
         ):
             if value not in get_args(known):
-                raise DfxError(f"{name} is '{value}'; it must be one of: {', '.join(get_args(known))}")
+                raise DfxError(f"{_option(name)} is '{value}'; it must be one of: {', '.join(get_args(known))}")
         bounds = (
             ("frames", self.frames, 1, 1_000_000),
             ("margin", self.margin, 0.5, 10),
@@ -79,19 +79,25 @@ class ExtractSettings:
         )
         for name, number, least, most in bounds:
             if not least <= number <= most:
-                raise DfxError(f"{name} is {number}; it must be between {least} and {most}")
+                raise DfxError(f"{_option(name)} is {number}; it must be between {least} and {most}")
         check_detector(self.detector)
         if self.weights is not None and self.detector in ("mtcnn", "none"):
-            raise DfxError(f"the detector '{self.detector}' takes no weights; leave them out, or name another detector")
+            raise DfxError(f"the detector '{self.detector}' takes no weights; leave out --detector-weights")
         if self.boxes is not None and (self.weights is not None or self.detector != "mtcnn"):
-            raise DfxError("boxes from a file are used instead of a detector; leave out one of the two")
+            raise DfxError("--boxes are used instead of a detector; leave them out, or --detector and its weights")
         if self.align and not self.looks_for_faces:
-            raise DfxError("nothing gives landmarks to align by where no face is looked for; leave out the alignment")
+            gone = "--faces none" if self.faces == "none" else "--detector none"
+            raise DfxError(f"--align: nothing gives landmarks to align by with {gone}; leave out one of the two")
 
     @property
     def looks_for_faces(self) -> bool:
         """Whether a frame can be without one."""
         return self.faces != "none" and (self.boxes is not None or self.detector != "none")
+
+
+def _option(name: str) -> str:
+    """A setting as `dfx shard` calls it."""
+    return "--jpeg-quality" if name == "quality" else f"--{name.replace('_', '-')}"
 
 
 def extract(clip: Clip, root: Place, settings: ExtractSettings) -> tuple[list[Sample], ClipReport]:

@@ -115,11 +115,12 @@ def as_counted(path: str) -> list[tuple[int, str]]:
     ]
 
 
-def list_source(root: str | Path | Place) -> SourceTree:
+def list_source(root: str | Path | Place, *, sample: str = "NAME") -> SourceTree:
     """List a dataset's folder. Stores in it, finished or not, are no part of it: it may well hold the one made from it.
 
-    Raises LayoutError where there is no such folder, for a link to a folder that is listed already (its clips would
-    count twice), for a link to nothing, for what is neither file nor folder, and for folders nested absurdly deep.
+    Raises LayoutError where there is no such folder (it then names the miniature `sample`), for a link to a folder that
+    is listed already (its clips would count twice), for a link to nothing, for what is neither file nor folder, and for
+    folders nested absurdly deep.
     """
     place = place_of(root) if isinstance(root, str) else root
     if isinstance(place, RemotePath):
@@ -132,7 +133,8 @@ def list_source(root: str | Path | Place) -> SourceTree:
         kept = {path: size for path, size in sizes.items() if not _apart(path, stores)}
         return _no_deeper(SourceTree(place, kept))
     if not place.is_dir():
-        raise LayoutError(f"no folder {place}; give the dataset's folder with --root, or try `dfx sample NAME` first")
+        hint = f"give the dataset's folder with --root, or try `dfx sample {sample}` first"
+        raise LayoutError(f"no folder {place}; {hint}")
     return _no_deeper(SourceTree(place, dict(_walk(place))))
 
 

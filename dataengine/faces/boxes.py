@@ -96,7 +96,8 @@ def load_boxes(pinned: Pinned) -> Boxes:
     if 0 < len(partly) < len(LANDMARKS):
         missing += partly
     if missing:
-        raise DfxError(f"{path} has no column {', '.join(missing)}; a file of boxes needs {', '.join(_NEEDED)}")
+        hint = "; separate columns by commas, not semicolons" if ";" in "".join(table.column_names) else ""
+        raise DfxError(f"{path} has no column {', '.join(missing)}; a file of boxes needs {', '.join(_NEEDED)}{hint}")
     has_landmarks = not partly
     wanted = [*_NEEDED, *(["score"] if "score" in table.column_names else []), *(LANDMARKS if has_landmarks else ())]
     try:

@@ -24,6 +24,7 @@ from dataengine.layouts import (
     wilddeepfake,
 )
 from dataengine.layouts.scan import Layout, Scan, ScanOptions
+from dataengine.miniature import refuse_unfinished
 from dataengine.place import Place
 from dataengine.source import SourceTree, list_source
 
@@ -87,7 +88,8 @@ def scan_with(name: str, root: str | Place, options: ScanOptions) -> tuple[Sourc
         raise LayoutError(f"{name} reads no list, its files are where they are; leave {options.listing} out")
     if layout.listing == "must" and not options.listing:
         raise LayoutError(f"{name} needs the list of the dataset's files; name it: dfx shard {name} FILE")
-    tree = list_source(root)
+    tree = list_source(root, sample=name)
+    refuse_unfinished(tree.root)
     return tree, scan_tree(layout, tree, options)
 
 

@@ -126,6 +126,8 @@ def _checked(header: list[str], name: str, columns: Sequence[str], needed: str) 
     """Where each column that is there stands."""
     if needed not in header:
         held = ", ".join(header)[:200] or "nothing"
+        if len(header) == 1 and ";" in header[0]:
+            raise LayoutError(f"{name} has one column ({held}); separate columns by commas, not semicolons")
         raise LayoutError(f"{name} has no column '{needed}' (it has {held}); name its columns in the first line")
     if twice := {column for column in header if header.count(column) > 1 and column in columns}:
         raise LayoutError(f"{name} has two columns '{min(twice)}'; take one out")

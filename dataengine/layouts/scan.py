@@ -55,6 +55,18 @@ class Published:
     """Columns of a clip and their values as text, such as {"raw_method": "Deepfakes"} or {"label": "0"}; {}: in all."""
 
 
+def in_words(where: Mapping[str, str]) -> str:
+    """What `Published.where` asks for, such as "fake videos" or "ff++ original, test split"; "all clips" for {}."""
+    label, media = where.get("label", ""), where.get("media", "")
+    words = (
+        {"0": "real", "1": "fake"}.get(label, ""),
+        *(where.get(column, "") for column in ("dataset", "raw_method", "quality")),
+        {"video": "videos"}.get(media, media),
+    )
+    parts = [" ".join(filter(None, words)), f"{where['split']} split" if "split" in where else ""]
+    return ", ".join(filter(None, parts)) or "all clips"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
     """One dataset's tree, and what one should know before asking for it."""

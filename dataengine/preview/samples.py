@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -11,9 +12,10 @@ import pyarrow.compute as pc
 
 from dataengine.backends.cpu import Scratch, decode_image
 from dataengine.backends.headers import check_size
-from dataengine.errors import DfxError, MediaError, StoreError, unknown_name
+from dataengine.errors import DfxError, MediaError, StoreError
 from dataengine.fetch import Shards
 from dataengine.order import counter_hash, permute, text_hash
+from dataengine.preview.names import clip_named, short_names
 from dataengine.records import REAL
 from dataengine.refs import StoreRef
 from dataengine.store import Rows, open_store, select
@@ -24,7 +26,6 @@ MOST = 400
 """Pictures of a sheet."""
 
 _TRIED = 8  # damaged samples of a clip or method that are passed over before it is left out
-_NEAR_NAMES = 1000  # of hundreds of thousands of clips, those that a mistyped name is compared with
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +51,8 @@ class Strip:
 def method_strips(rows: Rows, *, images: int = 6, seed: int = 0) -> list[Strip]:
     """A strip for each method, real first: a frame of each of up to `images` clips, others with another `seed`.
 
-    Samples that cannot be read are passed over. Raises DfxError where `images` is below 1, or so many with all methods
+    A clip is called by the shortest ending of its name that is no other's in the sheet. Samples that cannot be read are
+    passed over. Raises DfxError where `images` is below 1, or so many with all methods
     are more than a sheet holds, and where nothing can be read.
     """
     codes, names = rows.codes("method")
@@ -75,24 +77,24 @@ def method_strips(rows: Rows, *, images: int = 6, seed: int = 0) -> list[Strip]:
                 strips.append(Strip(heading=names[code], note=note, pictures=tuple(pictures)))
     if not strips:
         raise DfxError(f"no sample of {', '.join(map(str, rows.refs))} can be shown: none can be read")
-    return strips
+    short = short_names(picture.lines[0] for strip in strips for picture in strip.pictures)
+    return [replace(strip, pictures=tuple(_called(picture, short) for picture in strip.pictures)) for strip in strips]
+
+
+def _called(picture: Picture, names: Mapping[str, str]) -> Picture:
+    return replace(picture, lines=(names[picture.lines[0]], *picture.lines[1:]))
 
 
 def clip_strips(store: str, clip: str, *, images: int | None = None) -> list[Strip]:
     """The stored frames of one clip in order, a strip for each face; at most `images` of each, spread evenly.
 
-    A frame that cannot be read has its place, without pixels. Raises DfxError where the store has no such clip, it
-    failed, or it has more frames than a sheet holds.
+    `clip` may be the ending of one clip's name alone. A frame that cannot be read has its place, without pixels. Raises
+    DfxError where the store has no such clip or several, it failed, or it has more frames than a sheet holds.
     """
     opened = open_store(store)
+    clip = clip_named(opened, clip)
     clips = opened.clips(["clip", "split", "status", "reason"])
     found = clips.filter(pc.equal(clips["clip"], clip)).to_pylist()
-    if not found:
-        last = clip.rpartition("/")[2]
-        near = (
-            clips["clip"].filter(pc.match_substring(clips["clip"], last)) if len(clips) > _NEAR_NAMES else clips["clip"]
-        )
-        raise unknown_name("clip", clip, near.slice(0, _NEAR_NAMES).to_pylist())
     if found[0]["status"] == "failed":
         raise StoreError(f"{clip} has no frames, it failed: {found[0]['reason']}; choose another --clip")
     rows = select([StoreRef(store, (("clip", (clip,)), ("split", (found[0]["split"],))))])
@@ -143,7 +145,7 @@ def _told_of_sample(rows: Rows, row: int) -> tuple[str, ...]:
     one = rows.table.slice(row, 1).to_pylist()[0]
     face = _face(rows, row)
     lines = [
-        one["clip"].rpartition("/")[2],
+        one["clip"],
         f"{one['split']}, frame {one['frame']}" + (f", face {face}" if face else ""),
         f"{one['width']} × {one['height']} px" + (f", score {one['score']:.2f}" if one["origin"] else ""),
     ]

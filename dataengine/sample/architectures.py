@@ -21,7 +21,7 @@ from dataengine.layouts.images import CLASSES
 from dataengine.records import REAL
 from dataengine.sample.footage import draw_take, film, render
 from dataengine.sample.identity import U8, draw_face, generator
-from dataengine.sample.making import claim, made, write
+from dataengine.sample.making import claim, finish, made, write
 from dataengine.sample.styles import STYLES
 from dataengine.sample.upsampling import ARCHITECTURES, SIZE_PX, Generator, draw_generator
 from dataengine.splits import split_sizes
@@ -104,6 +104,7 @@ def generate_architectures(
                 on_progress(done, pictures * len(classes))
         for path, text in _lists(pictures, classes).items() if name == LISTED_NAME else ():
             write(root / path, text.encode())
+        finish(root, asdict(settings))
     except OSError as error:
         where = error.filename or root
         raise DfxError(

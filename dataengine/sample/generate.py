@@ -14,7 +14,7 @@ from dataengine.errors import DfxError, unknown_name
 from dataengine.sample.encode import CRF, encode, jpeg, png, tar
 from dataengine.sample.footage import FPS, Footage, Take, draw_take, film, render
 from dataengine.sample.identity import U8, draw_face, generator
-from dataengine.sample.making import claim, made, num_bytes, write, write_folder
+from dataengine.sample.making import claim, finish, made, num_bytes, write, write_folder
 from dataengine.sample.manipulate import MANIPULATIONS
 from dataengine.sample.placing import face_of
 from dataengine.sample.styles import STYLES
@@ -102,6 +102,7 @@ def generate(
                 on_progress(done, len(tree.items))
         for path, text in tree.lists.items():
             write(root / path, text.encode())
+        finish(root, asdict(settings))
     except OSError as error:
         where = error.filename or root
         raise DfxError(

@@ -13,16 +13,17 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from dataengine.errors import DfxError
+from dataengine.miniature import FINISHED, MARKER
 from dataengine.processes import begin_worker
-
-MARKER = ".miniature.json"
-"""At the root: what the tree is made with, so that an unfinished one is completed with nothing else."""
 
 Task = TypeVar("Task")
 
 
 def claim(root: Path, wanted: Mapping[str, Any]) -> None:
-    """Mark the root as this dataset's, or raise DfxError where it is something else's."""
+    """Mark the root as this dataset's, unfinished, or raise DfxError where it is something else's.
+
+    The mark says what the tree is made with, so that it is completed with nothing else.
+    """
     marker = root / MARKER
     if marker.is_file():
         try:
@@ -41,7 +42,16 @@ def claim(root: Path, wanted: Mapping[str, Any]) -> None:
         raise DfxError(f"{root} is a file; give a folder with --root")
     if root.is_dir() and (other := next((path.name for path in sorted(root.iterdir())), None)):
         raise DfxError(f"{root} holds other files ({other}); give a new or empty folder with --root")
-    write(marker, (json.dumps(wanted, indent=2) + "\n").encode())
+    _mark(root, wanted, finished=False)
+
+
+def finish(root: Path, wanted: Mapping[str, Any]) -> None:
+    """Mark a claimed root as finished."""
+    _mark(root, wanted, finished=True)
+
+
+def _mark(root: Path, wanted: Mapping[str, Any], *, finished: bool) -> None:
+    write(root / MARKER, (json.dumps({**wanted, FINISHED: finished}, indent=2) + "\n").encode())
 
 
 def write(path: Path, data: bytes) -> None:

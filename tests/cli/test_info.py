@@ -26,6 +26,7 @@ def test_info_shows_counts_sizes_and_the_fingerprint(mini_store: Store) -> None:
     assert "width 48 to 48 px, median 48" in output
     assert mini_store.fingerprint in output
     assert "frames with a face" not in output
+    assert "settings: faces none, images untouched\n" in output
 
 
 def test_info_tells_what_failed_and_what_the_tree_lacked(mini_store: Store, tmp_path: Path) -> None:

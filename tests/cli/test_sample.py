@@ -47,6 +47,9 @@ def test_an_unknown_name_is_an_error_that_gives_the_known_ones(tmp_path: Path) -
     done = CliRunner().invoke(app, ["celebdf", "--root", str(tmp_path / "x")])
     assert isinstance(done.exception, DfxError)
     assert "celeb-df" in str(done.exception)
+    known = str(CliRunner().invoke(app, ["nope", "--root", str(tmp_path / "x")]).exception)
+    assert "architectures, " in known
+    assert "images, " in known
 
 
 def test_architectures_are_pictures_and_the_next_step_keeps_their_bytes(tmp_path: Path) -> None:

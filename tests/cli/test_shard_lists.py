@@ -35,6 +35,17 @@ def test_a_manifest_is_converted_beside_its_list_into_a_store_of_its_name(
     assert all(clip["samples"] == 2 and clip["status"] == "ok" for clip in clips)
 
 
+def test_a_form_of_a_dataset_is_a_store_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    generate("forgerynet", "data/forgerynet", clips=2, frames=2, size=(160, 120), workers=0)
+    for form, out in ((), "shards/forgerynet"), (("--from", "image"), "shards/forgerynet-image"):
+        done = CliRunner().invoke(app, ["forgerynet", *form, "--faces", "none", "--workers", "0"])
+        assert done.exit_code == 0, done.output
+        assert open_store(out).meta["options"]["form"] == "".join(form[1:])
+    done = CliRunner().invoke(app, ["forgerynet", "--out", out, "--faces", "none", "--workers", "0"])
+    assert "another store (--from image there, no --from here)" in str(done.exception)
+
+
 def test_images_go_in_with_their_bytes_and_the_lists_splits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     files = {}

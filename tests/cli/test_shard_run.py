@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -13,7 +14,11 @@ import pytest
 from typer.testing import CliRunner
 
 from cli.main import app
+from dataengine.convert import convert
 from dataengine.errors import DfxError, LayoutError
+from dataengine.layouts.scan import ScanOptions
+from dataengine.plan import ShardPlan
+from tests.conftest import UNTOUCHED
 
 WHOLE = ("--faces", "none", "--workers", "0", "--shard-samples", "24")
 
@@ -38,6 +43,13 @@ def test_check_says_what_is_there_and_writes_nothing(
     assert "nothing was written. It can be converted: dfx shard folder" in said
     assert files(image_tree) == before
     assert list(tmp_path.iterdir()) == []
+
+
+def test_check_names_the_command_that_converts_with_all_that_was_given(image_tree: Path, tmp_path: Path) -> None:
+    given = ["--root", image_tree, "--name", "my set", "--frames", 8, "--align"]
+    said = shard(*given, "--check", "--json", tmp_path / "found.json")
+    command = f"dfx shard folder --root {image_tree} --name 'my set' --frames 8 --align"
+    assert said.splitlines()[-1].endswith(f"It can be converted: {command}")
 
 
 def test_check_writes_all_it_found_where_json_asks_for_it(image_tree: Path, tmp_path: Path) -> None:
@@ -72,6 +84,31 @@ def test_a_conversion_is_foretold_logged_and_taken_up(image_tree: Path, tmp_path
     assert [event["shard"] for event in later if event["event"] == "shard written"] == [first.name]
     assert earlier[-1]["event"] == later[-1]["event"] == "finished"
     assert earlier[-1]["fingerprint"] == later[-1]["fingerprint"]
+
+
+def test_a_run_that_is_taken_up_says_first_how_many_shards_stood(image_tree: Path, tmp_path: Path) -> None:
+    def stop(shard: ShardPlan) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        convert("folder", image_tree, tmp_path / "out", UNTOUCHED, ScanOptions(), on_shard=stop)
+    said = shard("--root", image_tree, "--out", tmp_path / "out", *WHOLE)
+    assert re.match(r"1 of \d+ shards stood already\n", said)
+    assert f" free where {tmp_path / 'out'} lies" in said
+
+
+def test_frames_of_clips_that_failed_are_not_counted_as_left_out(image_tree: Path, tmp_path: Path) -> None:
+    options = ("--boxes", one_box(image_tree, tmp_path), "--workers", 0, "--max-failures", 99)
+    said = shard("--root", image_tree, "--out", tmp_path / "out", *options)
+    assert "35 clips failed" in said
+    assert "2 frames left out" in said
+
+
+def one_box(tree: Path, folder: Path) -> Path:
+    """A file of boxes with one, in the first of a clip's three images."""
+    first = min(path for path in tree.rglob("*.jpg")).relative_to(tree)
+    (folder / "boxes.csv").write_text(f"path,frame,x0,y0,x1,y1\n{first},0,4,4,40,40\n")
+    return folder / "boxes.csv"
 
 
 def test_the_log_names_each_clip_that_failed_and_why(image_tree: Path, tmp_path: Path) -> None:

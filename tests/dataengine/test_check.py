@@ -9,7 +9,7 @@ import pytest
 
 from dataengine.check import Check, check
 from dataengine.layouts import LAYOUTS, scan_with
-from dataengine.layouts.scan import Published, ScanOptions
+from dataengine.layouts.scan import Published, ScanOptions, in_words
 
 VIDEOS = {
     "Celeb-real/id0_0000.mp4": 10,
@@ -33,6 +33,8 @@ def found(tmp_path: Path) -> Check:
         Published(clips=5),
         Published(where={"label": "0"}, clips=890),
         Published(where={"split": "test"}, clips=3),
+        Published(where={"label": "1", "media": "images"}, clips=7),
+        Published(where={"dataset": "dfd"}, clips=8),
     ]
     layout = dataclasses.replace(LAYOUTS["celeb-df"], published=published)
     return check(layout, *scan_with("celeb-df", tmp_path, ScanOptions()))
@@ -45,10 +47,24 @@ def test_every_clip_is_counted_in_one_group_by_its_method(found: Check) -> None:
     assert sum(sum(group.splits.values()) for group in found.groups) == 5
 
 
-def test_published_counts_stand_beside_those_found(found: Check) -> None:
+def test_published_counts_stand_beside_those_found_where_any_are_of_their_form_and_part(found: Check) -> None:
     compared = [(dict(each.where), each.published, each.found) for each in found.compared]
     assert compared == [({}, 5, 5), ({"label": "0"}, 890, 3), ({"split": "test"}, 3, 2)]
     assert found.differences == 2
+
+
+@pytest.mark.parametrize(
+    ("where", "words"),
+    [
+        ({}, "all clips"),
+        ({"label": "0"}, "real"),
+        ({"media": "video", "label": "1"}, "fake videos"),
+        ({"dataset": "ff++", "raw_method": "original", "split": "test"}, "ff++ original, test split"),
+        ({"split": "val"}, "val split"),
+    ],
+)
+def test_what_a_published_count_is_of_is_said_in_words(where: dict[str, str], words: str) -> None:
+    assert in_words(where) == words
 
 
 def test_what_is_missing_empty_or_left_aside_is_named(found: Check) -> None:

@@ -164,6 +164,14 @@ def test_an_out_that_holds_another_store_is_refused_and_says_what_differs(image_
         run(image_tree, tmp_path / "out", other)
 
 
+def test_a_store_of_another_form_or_name_says_so_before_its_clips_are_counted(image_tree: Path, tmp_path: Path) -> None:
+    run(image_tree, tmp_path / "out")
+    tree = Path(shutil.copytree(image_tree, tmp_path / "mini"))
+    shutil.copy(next(tree.rglob("*.jpg")), tree / "real/new.jpg")
+    with pytest.raises(StoreError, match=rf"\(--name {image_tree.name} there, --name yours here\); choose another"):
+        convert("folder", tree, tmp_path / "out", SETTINGS, ScanOptions(name="yours"))
+
+
 def test_a_tree_that_has_grown_is_another_store(image_tree: Path, tmp_path: Path) -> None:
     tree = Path(shutil.copytree(image_tree, tmp_path / "mini"))
     run(tree, tmp_path / "out")

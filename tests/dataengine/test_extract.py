@@ -210,6 +210,6 @@ def test_every_process_gives_the_same_bytes(root: Path) -> None:
     ],
 )
 def test_a_setting_out_of_range_is_named(setting: str, value: object) -> None:
-    with pytest.raises(DfxError, match=f"^{setting} is ") as error:
+    with pytest.raises(DfxError, match=rf"^--(jpeg-)?{setting.replace('_', '-')} is ") as error:
         ExtractSettings(**{setting: value})
     assert "\n" not in str(error.value)

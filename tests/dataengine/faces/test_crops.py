@@ -162,7 +162,7 @@ def test_boxes_without_landmarks_cannot_be_aligned_by(tmp_path: Path) -> None:
 
 def test_boxes_and_a_detector_are_not_named_together(tmp_path: Path) -> None:
     settings = boxes_file(tmp_path, [row(0, 100.0)])
-    with pytest.raises(DfxError, match="leave out one of the two"):
+    with pytest.raises(DfxError, match="instead of a detector; leave them out"):
         replace(settings, detector="yunet")
 
 

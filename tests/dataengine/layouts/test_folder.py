@@ -69,7 +69,7 @@ def test_ids_hold_neither_dot_nor_space(tmp_path: Path) -> None:
 
 
 def test_a_root_that_does_not_exist_names_it(tmp_path: Path) -> None:
-    with pytest.raises(LayoutError, match=r"no folder .*nowhere"):
+    with pytest.raises(LayoutError, match=r"no folder .*nowhere; .* `dfx sample folder` first"):
         scan("folder", tmp_path / "nowhere", ScanOptions())
 
 

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from dataengine.errors import LayoutError
 from dataengine.layouts import listed, scan
 from dataengine.layouts.listed import folder_of, name_of, read_listing
 from dataengine.layouts.scan import ScanOptions
@@ -30,6 +31,15 @@ def test_columns_come_in_the_order_asked_for_with_empty_text_for_what_is_not_the
     with read_listing(str(tmp_path / "a.tsv"), ("path", "b", "c"), "path") as listing:
         assert (listing.unknown, listing.unit) == (("z",), "line")
         assert list(listing.rows) == [(2, ("a.png", "x, y", ""))]
+
+
+def test_a_list_with_semicolons_says_what_separates_columns(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("path;label\na.png;0\n")
+    with (
+        pytest.raises(LayoutError, match=r"one column \(path;label\).* by commas, not semicolons"),
+        read_listing(str(tmp_path / "a.csv"), ("path", "label"), "path"),
+    ):
+        pass
 
 
 def test_only_the_thread_that_asks_reads_a_parquet_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,9 +8,12 @@ import cv2
 import numpy as np
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dataengine.errors import DfxError, StoreError
-from dataengine.preview import clip_strips, draw_sheet, method_strips
+from dataengine.preview import clip_named, clip_strips, draw_sheet, method_strips
+from dataengine.preview.names import short_names
 from dataengine.preview.samples import Picture, Strip
 from dataengine.preview.sheet import fitted
 from dataengine.store import Store, select
@@ -104,6 +107,30 @@ def test_each_face_of_a_clip_has_a_strip_of_its_own(mini_store: Store, tmp_path:
     first, second = clip_strips(str(root), clip)
     assert (first.heading.rpartition(", ")[2], second.heading.rpartition(", ")[2]) == ("face 0", "face 1")
     assert [len(first.pictures), len(second.pictures)] == [2, 1]
+
+
+def test_a_clip_may_be_called_by_an_ending_that_no_other_has(mini_store: Store) -> None:
+    clip = next(clip for clip in mini_store.clips()["clip"].to_pylist() if "/Deepfakes/" in clip)
+    ending = clip.partition("/")[2]
+    assert clip_named(mini_store, ending) == clip_named(mini_store, clip) == clip
+    assert clip_strips(str(mini_store.root), ending)[0].heading == "Deepfakes"
+    with pytest.raises(DfxError, match="unknown clip"):
+        clip_named(mini_store, ending[1:])  # no whole part
+
+
+def test_an_ending_of_several_clips_names_them(mini_store: Store) -> None:
+    several = [clip for clip in mini_store.clips()["clip"].to_pylist() if clip.endswith("/003__004")]
+    assert len(several) == 2  # of Deepfakes and FaceSwap
+    with pytest.raises(DfxError, match=f"2 clips end in '003__004' .{sorted(several)[0]}, {sorted(several)[1]}.; give"):
+        clip_named(mini_store, "003__004")
+
+
+@given(st.sets(st.text("ab/", min_size=1, max_size=8), max_size=12))
+def test_short_names_are_distinct_endings_of_whole_parts(clips: set[str]) -> None:
+    short = short_names(clips)
+    assert short.keys() == clips
+    assert len(set(short.values())) == len(clips)
+    assert all(clip == name or clip.endswith(f"/{name}") for clip, name in short.items())
 
 
 def test_an_unknown_clip_names_near_ones_and_a_failed_one_its_reason(mini_store: Store, tmp_path: Path) -> None:

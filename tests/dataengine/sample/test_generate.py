@@ -11,9 +11,11 @@ from typing import Any
 import av
 import pytest
 
-from dataengine.errors import DfxError
+from dataengine.errors import DfxError, LayoutError
+from dataengine.layouts import scan
+from dataengine.layouts.scan import ScanOptions
+from dataengine.miniature import MARKER
 from dataengine.sample import MINIATURES, generate
-from dataengine.sample.making import MARKER
 
 TINY: dict[str, Any] = {"clips": 2, "frames": 3, "size": (160, 120), "workers": 0}
 
@@ -151,6 +153,18 @@ def test_a_root_with_other_files_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DfxError, match=r"holds other files \(thesis.tex\)"):
         generate("ff++", tmp_path, **TINY)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_a_miniature_that_was_interrupted_is_not_read_until_it_is_finished(tmp_path: Path) -> None:
+    def interrupted(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        generate("celeb-df", tmp_path, on_progress=interrupted, **TINY)
+    with pytest.raises(LayoutError, match="is an unfinished miniature; run `dfx sample celeb-df --root"):
+        scan("celeb-df", tmp_path, ScanOptions())
+    generate("celeb-df", tmp_path, **TINY)
+    assert scan("celeb-df", tmp_path, ScanOptions()).clips
 
 
 def test_a_root_that_is_a_file_is_refused(tmp_path: Path) -> None:
