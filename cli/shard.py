@@ -62,7 +62,7 @@ def shard(
     name: Annotated[
         str, typer.Option(help="Layouts folder, images, manifest: the dataset's name. [default: the root's or FILE's]")
     ] = "",
-    frames: Annotated[int, typer.Option(help="Frames a video, evenly spaced over all of it.")] = 32,
+    frames: Annotated[int, typer.Option(help="Frames a clip, evenly spread over all of it.")] = 32,
     faces: Annotated[
         str | None,
         typer.Option(

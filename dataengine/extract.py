@@ -19,7 +19,7 @@ from dataengine.faces.pinned import Pinned
 from dataengine.media import images, video_file
 from dataengine.place import Place
 from dataengine.records import Clip, ClipReport, Sample
-from dataengine.video import ImageFile, Pixels, count_frames, decode_frames, frames_within
+from dataengine.video import ImageFile, Pixels, count_frames, decode_frames, frame_indices, frames_within
 
 Faces = Literal["track", "largest", "all", "none"]
 Codec = Literal["jpeg", "png"]
@@ -32,7 +32,7 @@ class ExtractSettings:
     """What is taken from a clip and how it is stored. It enters a store's plan: other settings, another store."""
 
     frames: int = 32
-    """Spread evenly over a whole video. An image clip gives every image."""
+    """The most that a clip gives, spread evenly over all of it, be it a video or images."""
     faces: Faces = "track"
     """track: one face through the clip; largest: the largest of each frame, whoever it is; all: every face that stays;
     none: whole frames, and image files keep their bytes. See `faces/tracks.py`."""
@@ -143,7 +143,7 @@ def extract(clip: Clip, root: Place, settings: ExtractSettings) -> tuple[list[Sa
             faces = face_crops(frames, clip, settings, lambda crop: _encoded(0, crop, settings))
             samples = [_face_sample(entry) for entry in faces.crops]
         elif clip.media == "images":
-            samples = [_untouched(frame, image) for frame, image in tally.timed(_images(clip, root, tally))]
+            samples = [_untouched(frame, image) for frame, image in tally.timed(_images(clip, root, settings, tally))]
         else:
             samples = [_encoded(frame, rgb, settings) for frame, rgb in _pixels(clip, root, settings, tally)]
         if not tally.found:
@@ -226,7 +226,7 @@ class _Tally:
 def _pixels(clip: Clip, root: Place, settings: ExtractSettings, tally: _Tally) -> Iterator[tuple[int, Pixels]]:
     """The clip's frames as (index, RGB)."""
     if clip.media == "images":
-        yield from tally.timed((frame, image.pixels()) for frame, image in _images(clip, root, tally))
+        yield from tally.timed((frame, image.pixels()) for frame, image in _images(clip, root, settings, tally))
         return
     with video_file(root, clip.paths[0]) as path:
         try:
@@ -242,9 +242,10 @@ def _pixels(clip: Clip, root: Place, settings: ExtractSettings, tally: _Tally) -
             raise MediaError(str(error).replace(printable(str(path)), str(root / clip.first))) from None
 
 
-def _images(clip: Clip, root: Place, tally: _Tally) -> Iterator[tuple[int, ImageFile]]:
-    tally.asked = len(clip.paths)
-    for frame, image in images(root, clip):
+def _images(clip: Clip, root: Place, settings: ExtractSettings, tally: _Tally) -> Iterator[tuple[int, ImageFile]]:
+    positions = frame_indices(len(clip.paths), settings.frames)
+    tally.asked = len(positions)
+    for frame, image in images(root, clip, positions):
         if isinstance(image, MediaError):
             # A store moves, so that the root's name means nothing in it; and equal reasons can be counted.
             name = f"{clip.archive}/{clip.paths[frame]}" if clip.archive else clip.paths[frame]
