@@ -35,13 +35,15 @@ def derive(clips: Sequence[Clip], seed: int) -> list[Clip]:
     Identities are put in an order keyed by `seed` and dealt out (`split_sizes`). Those that swap faces in small
     circles of their own, as FF++'s pairs do, are dealt together. Where circles are large, a fake whose target and
     source fall in different splits gets "none" instead: joining clips that share an identity transitively would make
-    DFD or Celeb-DF one single group. Either way no identity is in two splits.
+    DFD or Celeb-DF one single group. Either way no identity is in two splits. People seen in reals alone, in fakes
+    alone and in both are dealt apart, so that few of them still bring both labels into each split.
     """
     open_clips = [clip for clip in clips if not clip.split]
     split_of: dict[str, str] = {}
     for dataset in {clip.dataset for clip in open_clips}:
         official = {clip.split for clip in clips if clip.dataset == dataset and clip.split}
-        split_of |= _deal(_circles([clip for clip in open_clips if clip.dataset == dataset]), seed, official)
+        for circles in _by_labels([clip for clip in open_clips if clip.dataset == dataset]):
+            split_of |= _deal(circles, seed, official)
 
     def given(clip: Clip) -> str:
         target = split_of[clip.target_id]
@@ -63,6 +65,17 @@ def _circles(clips: Sequence[Clip]) -> list[list[str]]:
     if len(circles) >= 3 and largest <= max(2, LARGEST_CIRCLE * len(circle_of)):
         return circles
     return [[name] for name in circle_of]
+
+
+def _by_labels(clips: Sequence[Clip]) -> list[list[list[str]]]:
+    """The circles of `clips`, together where the footage of their people has the same labels."""
+    labels: dict[str, set[int]] = {}
+    for clip in clips:
+        labels.setdefault(clip.target_id, set()).add(clip.label)
+    kinds: dict[frozenset[int], list[list[str]]] = {}
+    for circle in _circles(clips):
+        kinds.setdefault(frozenset().union(*(labels.get(name, ()) for name in circle)), []).append(circle)
+    return list(kinds.values())
 
 
 def _deal(circles: list[list[str]], seed: int, official: set[str]) -> dict[str, str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -85,6 +87,18 @@ def test_people_who_swap_with_each_other_stay_together_and_no_fake_is_lost(pairs
 def test_one_large_circle_is_dealt_by_identity() -> None:
     ring = derive([clip(f"p{n}", f"p{(n + 1) % 100}") for n in range(100)], 0)
     assert {made.split for made in ring} == {"train", "val", "test", "none"}
+
+
+@given(reals=st.integers(3, 60), fakes=st.integers(3, 60), both=st.integers(0, 60), seed=st.integers(0, 100))
+def test_people_of_one_label_alone_are_in_each_split_whatever_the_others_are(
+    reals: int, fakes: int, both: int, seed: int
+) -> None:
+    alone = [clip(f"r{n}") for n in range(reals)] + [replace(clip(f"f{n}"), method="m") for n in range(fakes)]
+    mixed = [made for n in range(both) for made in (clip(f"b{n}"), replace(clip(f"b{n}"), method="m"))]
+    clips = derive([*alone, *mixed], seed)
+    for letter in "rf":
+        found = {made.split for made in clips if made.target_id.startswith(letter)}
+        assert found == {"train", "val", "test"}
 
 
 def test_nothing_is_added_to_a_split_that_is_official() -> None:

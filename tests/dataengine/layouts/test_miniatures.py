@@ -40,11 +40,18 @@ def test_the_layout_takes_every_video_with_its_label_and_no_other_layout_takes_t
     assert [layout.name for layout in takers if not layout.named] == [name]
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_sixteen_clips_fill_the_splits_that_the_dataset_has_with_reals_and_fakes(name: str, tmp_path: Path) -> None:
-    clips = derive(scan(name, laid_out(planned(name, 16), tmp_path), ScanOptions()).clips, seed=0)
-    splits = {"train", "val"} if name == "forgerynet" else {"train", "val", "test"}
-    assert {(clip.split, clip.label) for clip in clips} == {(split, label) for split in splits for label in (0, 1)}
+@pytest.mark.parametrize(("name", "form"), [*((name, "") for name in MINIATURES), ("forgerynet", "image")])
+def test_sixteen_clips_fill_the_splits_that_the_dataset_has_with_reals_and_fakes(
+    name: str, form: str, tmp_path: Path
+) -> None:
+    root = laid_out(planned(name, 16), tmp_path)
+    listing = str(root / "manifest.csv") if name == "manifest" else ""
+    found = scan(name, root, ScanOptions(form=form, listing=listing)).clips
+    splits = {"train", "val"} if name in ("forgerynet", "kodf") else {"train", "val", "test"}
+    labels = (1,) if LAYOUTS[name].reals else (0, 1)
+    wanted = {(split, label) for split in splits for label in labels} | ({("test", 0)} if name == "df40" else set())
+    for seed in range(4):
+        assert {(clip.split, clip.label) for clip in derive(found, seed)} == wanted
 
 
 def test_forgerynets_partly_fake_videos_have_real_and_fake_frames_within_a_short_video(tmp_path: Path) -> None:
