@@ -225,6 +225,8 @@ def _foresee(
 
 def summary(converted: Converted, seconds: float) -> dict[str, Any]:
     """What `--json` holds."""
+    from dataengine.splits import lacking
+
     store = converted.store
     clips = store.clips().to_pylist()
     failed = [{"path": clip["path"], "reason": clip["reason"]} for clip in clips if clip["status"] == "failed"]
@@ -242,6 +244,7 @@ def summary(converted: Converted, seconds: float) -> dict[str, Any]:
         "split_origin": store.meta["split_origin"],
         "split_none": sum(clip["split"] == "none" for clip in clips),
         "notes": store.meta["notes"],
+        "lacking": lacking((clip["split"], clip["label"]) for clip in clips if clip["samples"]),
         "leaks": store.meta["leaks"],
         "shared_identities": store.meta["shared_identities"],
         "seconds": round(seconds, 2),

@@ -94,6 +94,33 @@ def _deal(circles: list[list[str]], seed: int, official: set[str]) -> dict[str, 
     return split_of
 
 
+def lacking(held: Iterable[tuple[str, int]]) -> list[str]:
+    """What the splits of a store cannot be used for, a line each: `held` is the split and the label of its clips."""
+    labels: dict[str, set[int]] = {}
+    for split, label in held:
+        if split != "none":
+            labels.setdefault(split, set()).add(label)
+    there = set().union(*labels.values())
+    lines = []
+    if len(there) == 1:
+        kind, other = ("fake", "reals") if 1 in there else ("real", "fakes")
+        lines.append(f"every clip is {kind}: the {other} to train and evaluate with are those of another store")
+    if "train" in labels and "val" not in labels:
+        lines.append(
+            "no clip is in val: a training chooses its epoch there; give splits, leave them empty to have them derived "
+            "by identity, or add clips"
+        )
+    if there and "test" not in labels:
+        other_split = next(split for split in ("val", "train") if split in labels)
+        lines.append(
+            f"no clip is in test: evaluate on another store, or name another split (STORE@split={other_split})"
+        )
+    for split in ("train", "val", "test") if len(there) == 2 else ():
+        if len(labels.get(split, there)) == 1:
+            lines.append(f"{split} holds no {'real' if 1 in labels[split] else 'fake'}")
+    return lines
+
+
 class Placed(Protocol):
     """What has identities and stands in a split: a clip, or a row of clips.parquet."""
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dataengine.records import Clip
-from dataengine.splits import derive, shared_identities, split_sizes
+from dataengine.splits import derive, lacking, shared_identities, split_sizes
 
 
 def clip(target: str, source: str = "", split: str = "") -> Clip:
@@ -99,6 +101,29 @@ def test_people_of_one_label_alone_are_in_each_split_whatever_the_others_are(
     for letter in "rf":
         found = {made.split for made in clips if made.target_id.startswith(letter)}
         assert found == {"train", "val", "test"}
+
+
+def test_whole_splits_lack_nothing() -> None:
+    assert lacking([(split, label) for split in ("train", "val", "test") for label in (0, 1)]) == []
+    assert lacking([]) == []
+
+
+@pytest.mark.parametrize(
+    ("held", "says"),
+    [
+        ([("train", 0), ("train", 1), ("test", 0), ("test", 1)], ["no clip is in val: a training chooses"]),
+        ([("train", 0), ("train", 1), ("val", 0), ("val", 1)], ["no clip is in test: .*STORE@split=val"]),
+        ([("train", 0), ("train", 1)], ["no clip is in val", "no clip is in test: .*STORE@split=train"]),
+        ([("test", 0), ("test", 1), ("none", 1)], []),
+        ([("train", 0), ("train", 1), ("val", 0), ("test", 1), ("test", 0)], ["val holds no fake"]),
+        ([(split, 1) for split in ("train", "val", "test")], ["every clip is fake: the reals .* of another store"]),
+        ([(split, 0) for split in ("train", "val", "test")], ["every clip is real: the fakes .* of another store"]),
+    ],
+)
+def test_a_split_that_is_empty_or_of_one_label_is_said_once(held: list[tuple[str, int]], says: list[str]) -> None:
+    lines = lacking(held)
+    assert len(lines) == len(says)
+    assert all(re.match(pattern, line) for pattern, line in zip(says, lines, strict=True))
 
 
 def test_nothing_is_added_to_a_split_that_is_official() -> None:
