@@ -153,7 +153,7 @@ def extract(clip: Clip, root: Place, settings: ExtractSettings) -> tuple[list[Sa
         return [], tally.report("failed", str(error).removeprefix(printable(f"{root / clip.first}: ")))
     if not samples:
         return [], tally.report("failed", _no_face(faces, tally.found, settings), faces, settings)
-    reasons = [tally.loss(clip)]
+    reasons = [tally.ends, tally.loss(clip)]
     if missing := tally.found - len({sample.frame for sample in samples}):
         reasons.append(f"no face in {missing} of {tally.found} frames")
     return samples, tally.report("ok", "; ".join(filter(None, reasons)), faces, settings)
@@ -172,6 +172,8 @@ class _Tally:
     asked: int = 0
     found: int = 0
     decode_s: float = 0.0
+    ends: str = ""
+    """Where the clip lists frames that its video does not have, how many there are of each."""
     unreadable: list[str] = field(default_factory=list)
     """What is wrong with each image file that was left out, as NAME: REASON, or REASON where the clip has one file."""
 
@@ -235,6 +237,8 @@ def _pixels(clip: Clip, root: Place, settings: ExtractSettings, tally: _Tally) -
             if not indices:
                 raise MediaError(f"{path}: its {num_frames} frames end before those listed begin; replace the file")
             tally.asked = len(indices)
+            if clip.ranges and clip.ranges[-1][1] > num_frames:
+                tally.ends = f"its frames end at {num_frames}, and are listed up to {clip.ranges[-1][1]}"
             decode = nvdec.decode_frames if settings.decoder == "nvdec" else decode_frames
             yield from tally.timed(decode(path, indices, num_frames=num_frames))
         except MediaError as error:

@@ -91,6 +91,11 @@ def test_a_clip_of_a_part_of_a_video_holds_frames_of_that_part_alone(tmp_path: P
     samples, report = extract(part, tmp_path, replace(UNTOUCHED, frames=6))
     assert [sample.frame for sample in samples] == [4, 21, 23, 25, 27, 29]
     assert report.frames_asked == 6
+    assert (report.status, report.reason) == ("ok", "")
+    longer = replace(part, ranges=((3, 5), (36, 90)))
+    samples, report = extract(longer, tmp_path, replace(UNTOUCHED, frames=6))
+    assert [sample.frame for sample in samples] == [3, 4, 36, 37, 38, 39]
+    assert (report.status, report.reason) == ("ok", "its frames end at 40, and are listed up to 90")
     beyond = replace(part, ranges=((100, 120),))
     samples, report = extract(beyond, tmp_path, UNTOUCHED)
     assert not samples

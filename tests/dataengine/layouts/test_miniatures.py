@@ -20,7 +20,7 @@ NAMES = ("dfdc", "fakeavceleb", "forgerynet", "dfdc-preview")
 
 
 def planned(name: str, clips: int) -> Tree:
-    return MINIATURES[name].plan(clips, 0, "c23", False)
+    return MINIATURES[name].plan(clips, 48, 0, "c23", False)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -60,6 +60,18 @@ def test_forgerynets_partly_fake_videos_have_real_and_fake_frames_within_a_short
     fakes = {clip.group: clip.ranges for clip in found.clips if clip.group in rest and clip.label}
     assert len(rest) == len(fakes) >= 4
     assert all(ranges[0][0] < 9 for ranges in (*rest.values(), *fakes.values()))
+
+
+@pytest.mark.parametrize("frames", [1, 9, 10, 16, 48, 100])
+def test_forgerynets_lists_name_the_frames_that_are_made(frames: int, tmp_path: Path) -> None:
+    tree = MINIATURES["forgerynet"].plan(8, frames, 0, "c23", False)
+    clips = scan("forgerynet", laid_out(tree, tmp_path), ScanOptions()).clips
+    assert any(clip.raw_method == "Rest" for clip in clips) == (frames >= 10)
+    listed: dict[str, list[int]] = {}
+    for clip in (clip for clip in clips if clip.ranges):
+        listed.setdefault(clip.paths[0], []).extend(n for start, stop in clip.ranges for n in range(start, stop))
+    assert listed
+    assert all(sorted(numbers) == list(range(frames)) for numbers in listed.values())
 
 
 @pytest.mark.parametrize(("name", "form"), [*((name, "") for name in NAMES), ("forgerynet", "image")])

@@ -22,7 +22,7 @@ from dataengine.sample.trees.base import FACE_METHODS, Item, Tree
 
 
 def planned(name: str, clips: int, *, seed: int = 0, quality: str = "c23", dfd: bool = False) -> Tree:
-    return MINIATURES[name].plan(clips, seed, quality, dfd)
+    return MINIATURES[name].plan(clips, 48, seed, quality, dfd)
 
 
 def laid_out(tree: Tree, root: Path) -> Path:
