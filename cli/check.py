@@ -58,7 +58,7 @@ def _show(found: Check, command: str) -> None:
     _list("in no list or place of the dataset", found.unexpected)
     _list("videos or images that this conversion leaves aside", found.unused)
     _list("clips without a byte", found.empty)
-    for note in found.notes:
+    for note in (*found.notes, *found.lacking):
         console.print(Text("note", "yellow"), note, soft_wrap=True)
     for pair, count in found.shared_identities.items():
         both = f"{count} identities are in both {pair.replace('+', ' and ')}"

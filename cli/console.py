@@ -102,13 +102,14 @@ def count_of(number: int, what: str) -> str:
 
 
 def show_notes(result: Mapping[str, Any]) -> None:
-    """What a user of a store should know: identities that splits share, its layout's notes, leaks by format."""
+    """What a user of a store should know: identities that splits share, its layout's notes, what its splits lack, leaks
+    by format."""
     for pair, count in result["shared_identities"].items():
         # Derived splits share none.
         origin = f"it comes with the dataset's own splits ({result['split_origin']})"
         both = f"{count} identities are in both {pair.replace('+', ' and ')}; {origin}"
         console.print(Text("note", "yellow"), both, soft_wrap=True)
-    for note in result["notes"]:
+    for note in (*result["notes"], *result["lacking"]):
         console.print(Text("note", "yellow"), note, soft_wrap=True)
     for leak in result["leaks"]:
         console.print(Text("leak by format", "yellow"), leak, soft_wrap=True)

@@ -97,7 +97,7 @@ def _sample(out: Path, scale: Scale) -> None:
                 seed=mini.seed,
                 on_progress=counted(advance),
             )
-        console.print(f"   {made.root}: {made.real} real videos, {sum(made.fakes.values())} fakes")
+        console.print(f"   {made.root}: {made.real} real videos, {made.fake} fakes")
         console.print(f"      {mini.about}", style="dim")
 
 

@@ -11,7 +11,7 @@ from rich.text import Text
 from cli.console import JsonOption, console, count_of, show_notes, show_table, write_json
 from cli.taken import taken
 from dataengine.errors import StoreError
-from dataengine.records import SPLITS
+from dataengine.records import REAL, SPLITS
 from dataengine.source import VIDEO_SUFFIXES, suffix
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ def info(
 def describe(store: Store) -> dict[str, Any]:
     """What `--json` holds."""
     from dataengine.overview import overview
+    from dataengine.splits import lacking
 
     counted, shards = overview(store), store.shards()
     return {
@@ -57,6 +58,7 @@ def describe(store: Store) -> dict[str, Any]:
         "missing": len(store.meta.get("missing", ())),
         "unexpected": len(store.meta.get("unexpected", ())),
         "notes": store.meta["notes"],
+        "lacking": lacking((cell.split, int(cell.method != REAL)) for cell in counted.cells if cell.samples),
         "leaks": store.meta["leaks"],
         "contents": [asdict(cell) for cell in counted.cells],
         "sizes": {"width": asdict(counted.width), "height": asdict(counted.height)},

@@ -125,7 +125,8 @@ def summary(report: SampleReport) -> dict[str, Any]:
         **{key: settings[key] for key in ("name", "clips", "frames", "width", "height", "seed", "quality", "dfd")},
         "root": report.root,
         "real": report.real,
-        "fakes": report.fakes,
+        "fake": report.fake,
+        "media": report.media,
         "written": report.written,
         "kept": report.kept,
         "bytes": report.bytes,
@@ -163,17 +164,18 @@ def _show_pictures(result: dict[str, Any]) -> None:
 
 def _show(result: dict[str, Any]) -> None:
     if not result["written"]:
-        console.print(f"{result['root']} is complete already: {result['kept']} videos, nothing to do.")
+        console.print(f"{result['root']} is complete already: {result['kept']} clips, nothing to do.")
     else:
         kept = f" ({result['kept']} were there)" if result["kept"] else ""
+        media = ", ".join(f"{count} {kind}" for kind, count in result["media"].items())
         console.print(
             Text(result["root"], "bold"),
-            f"{result['written'] + result['kept']} videos{kept} of {result['frames']} frames at "
-            f"{result['width']}x{result['height']}, {result['bytes'] / 1e6:.1f} MB, {result['seconds']:.0f} s",
+            f"{result['real']} real and {result['fake']} fake clips{kept} in {media}, of up to {result['frames']} "
+            f"frames at {result['width']}x{result['height']}, {result['bytes'] / 1e6:.1f} MB, "
+            f"{result['seconds']:.0f} s",
             sep=": ",
+            soft_wrap=True,
         )
-        made = ", ".join(f"{count} {method}" for method, count in result["fakes"].items())
-        console.print(f"{result['real']} real, {made}")
     root, own = result["root"], Path("data") / result["name"]
     quality = f" --quality {result['quality']}" if result["name"] == "ff++" and result["quality"] != "c23" else ""
     if result["name"] == "manifest":

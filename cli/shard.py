@@ -64,7 +64,7 @@ def shard(
     name: Annotated[
         str, typer.Option(help="Layouts folder, images, manifest: the dataset's name. [default: the root's or FILE's]")
     ] = "",
-    frames: Annotated[int, typer.Option(help="Frames a video, evenly spaced over all of it.")] = 32,
+    frames: Annotated[int, typer.Option(help="Frames a clip, evenly spread over all of it.")] = 32,
     faces: Annotated[
         str | None,
         typer.Option(
@@ -234,6 +234,8 @@ def _foresee(
 
 def summary(converted: Converted, seconds: float) -> dict[str, Any]:
     """What `--json` holds."""
+    from dataengine.splits import lacking
+
     store = converted.store
     clips = store.clips().to_pylist()
     failed = [{"path": clip["path"], "reason": clip["reason"]} for clip in clips if clip["status"] == "failed"]
@@ -252,6 +254,7 @@ def summary(converted: Converted, seconds: float) -> dict[str, Any]:
         "split_origin": store.meta["split_origin"],
         "split_none": sum(clip["split"] == "none" for clip in clips),
         "notes": store.meta["notes"],
+        "lacking": lacking((clip["split"], clip["label"]) for clip in clips if clip["samples"]),
         "leaks": store.meta["leaks"],
         "shared_identities": store.meta["shared_identities"],
         "seconds": round(seconds, 2),

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from dataengine.layouts.scan import Layout, Scan, unused
 from dataengine.records import SPLITS, Clip
 from dataengine.source import SourceTree
-from dataengine.splits import derive, shared_identities
+from dataengine.splits import derive, lacking, shared_identities
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +66,8 @@ class Check:
     """First files of clips that hold no byte; they would fail."""
     notes: Sequence[str]
     """The layout's, less those that count what is missing and unexpected."""
+    lacking: Sequence[str]
+    """As in `splits.lacking`."""
 
     @property
     def labels(self) -> dict[str, int]:
@@ -104,6 +106,7 @@ def check(layout: Layout, tree: SourceTree, scan: Scan, *, seed: int = 0) -> Che
         unused=unused(tree, scan),
         empty=sorted(clip.first for clip in clips if not clip.source_bytes),
         notes=scan.notes[: len(scan.notes) - bool(scan.missing) - bool(scan.unexpected)],  # `scan_of` adds those last
+        lacking=lacking((clip.split, clip.label) for clip in clips),
     )
 
 

@@ -19,7 +19,7 @@ from dataengine.faces.pinned import Pinned
 from dataengine.media import images, video_file
 from dataengine.place import Place
 from dataengine.records import Clip, ClipReport, Sample
-from dataengine.video import ImageFile, Pixels, count_frames, decode_frames, frames_within
+from dataengine.video import ImageFile, Pixels, count_frames, decode_frames, frame_indices, frames_within
 
 Faces = Literal["track", "largest", "all", "none"]
 Codec = Literal["jpeg", "png"]
@@ -32,7 +32,7 @@ class ExtractSettings:
     """What is taken from a clip and how it is stored. It enters a store's plan: other settings, another store."""
 
     frames: int = 32
-    """Spread evenly over a whole video. An image clip gives every image."""
+    """The most that a clip gives, spread evenly over all of it, be it a video or images."""
     faces: Faces = "track"
     """track: one face through the clip; largest: the largest of each frame, whoever it is; all: every face that stays;
     none: whole frames, and image files keep their bytes. See `faces/tracks.py`."""
@@ -115,7 +115,7 @@ def extract(clip: Clip, root: Place, settings: ExtractSettings) -> tuple[list[Sa
             faces = face_crops(frames, clip, settings, lambda crop: _encoded(0, crop, settings))
             samples = [_face_sample(entry) for entry in faces.crops]
         elif clip.media == "images":
-            samples = [_untouched(frame, image) for frame, image in tally.timed(_images(clip, root, tally))]
+            samples = [_untouched(frame, image) for frame, image in tally.timed(_images(clip, root, settings, tally))]
         else:
             samples = [_encoded(frame, rgb, settings) for frame, rgb in _pixels(clip, root, settings, tally)]
         if not tally.found:
@@ -125,7 +125,7 @@ def extract(clip: Clip, root: Place, settings: ExtractSettings) -> tuple[list[Sa
         return [], tally.report("failed", str(error).removeprefix(printable(f"{root / clip.first}: ")))
     if not samples:
         return [], tally.report("failed", _no_face(faces, tally.found, settings), faces, settings)
-    reasons = [tally.loss(clip)]
+    reasons = [tally.ends, tally.loss(clip)]
     if missing := tally.found - len({sample.frame for sample in samples}):
         reasons.append(f"no face in {missing} of {tally.found} frames")
     return samples, tally.report("ok", "; ".join(filter(None, reasons)), faces, settings)
@@ -144,6 +144,8 @@ class _Tally:
     asked: int = 0
     found: int = 0
     decode_s: float = 0.0
+    ends: str = ""
+    """Where the clip lists frames that its video does not have, how many there are of each."""
     unreadable: list[str] = field(default_factory=list)
     """What is wrong with each image file that was left out, as NAME: REASON, or REASON where the clip has one file."""
 
@@ -198,7 +200,7 @@ class _Tally:
 def _pixels(clip: Clip, root: Place, settings: ExtractSettings, tally: _Tally) -> Iterator[tuple[int, Pixels]]:
     """The clip's frames as (index, RGB)."""
     if clip.media == "images":
-        yield from tally.timed((frame, image.pixels()) for frame, image in _images(clip, root, tally))
+        yield from tally.timed((frame, image.pixels()) for frame, image in _images(clip, root, settings, tally))
         return
     with video_file(root, clip.paths[0]) as path:
         try:
@@ -207,6 +209,8 @@ def _pixels(clip: Clip, root: Place, settings: ExtractSettings, tally: _Tally) -
             if not indices:
                 raise MediaError(f"{path}: its {num_frames} frames end before those listed begin; replace the file")
             tally.asked = len(indices)
+            if clip.ranges and clip.ranges[-1][1] > num_frames:
+                tally.ends = f"its frames end at {num_frames}, and are listed up to {clip.ranges[-1][1]}"
             decode = nvdec.decode_frames if settings.decoder == "nvdec" else decode_frames
             yield from tally.timed(decode(path, indices, num_frames=num_frames))
         except MediaError as error:
@@ -214,9 +218,10 @@ def _pixels(clip: Clip, root: Place, settings: ExtractSettings, tally: _Tally) -
             raise MediaError(str(error).replace(printable(str(path)), str(root / clip.first))) from None
 
 
-def _images(clip: Clip, root: Place, tally: _Tally) -> Iterator[tuple[int, ImageFile]]:
-    tally.asked = len(clip.paths)
-    for frame, image in images(root, clip):
+def _images(clip: Clip, root: Place, settings: ExtractSettings, tally: _Tally) -> Iterator[tuple[int, ImageFile]]:
+    positions = frame_indices(len(clip.paths), settings.frames)
+    tally.asked = len(positions)
+    for frame, image in images(root, clip, positions):
         if isinstance(image, MediaError):
             # A store moves, so that the root's name means nothing in it; and equal reasons can be counted.
             name = f"{clip.archive}/{clip.paths[frame]}" if clip.archive else clip.paths[frame]

@@ -16,7 +16,7 @@ from dataengine.extract import ExtractSettings, extract
 from dataengine.media import video_file
 from dataengine.order import counter_hash
 from dataengine.place import Place
-from dataengine.plan import ConvertSettings, ShardPlan
+from dataengine.plan import ConvertSettings, ShardPlan, most_frames
 from dataengine.records import Clip, Sample
 from dataengine.video import count_frames, frames_within
 
@@ -75,8 +75,11 @@ def forecast(
     """
     clips = [clip for shard in shards for clip in shard.clips]
     kept = [clip for clip in clips if settings.extract.faces == "none" and clip.media == "images" and not clip.archive]
-    known = sum(clip.source_bytes + len(clip.paths) * (_BLOCK // 2 + _BESIDE_BYTES) for clip in kept)
-    images = sum(len(clip.paths) for clip in kept)
+    taken = [(clip, most_frames(clip, settings.extract)) for clip in kept]
+    known = sum(
+        clip.source_bytes * count // len(clip.paths) + count * (_BLOCK // 2 + _BESIDE_BYTES) for clip, count in taken
+    )
+    images = sum(count for _, count in taken)
     names = {clip.clip for clip in kept}
     open_clips = [clip for clip in clips if clip.clip not in names]
     probes = _spread(open_clips)
@@ -85,7 +88,7 @@ def forecast(
     if probes and not read:
         return None
     if read:
-        share = sum(_most(clip, settings.extract) for clip in open_clips) / sum(probe.expected for probe in read)
+        share = sum(most_frames(clip, settings.extract) for clip in open_clips) / sum(probe.expected for probe in read)
         known += round(share * sum(probe.bytes for probe in read))
         images += round(share * sum(probe.images for probe in read))
     predicted = known + len(shards) * _TAR_BYTES
@@ -106,11 +109,6 @@ def _spread(clips: Sequence[Clip]) -> list[Clip]:
     return [ordered[a + int(counter_hash(a, b)) % (b - a)] for a, b in pairwise(bounds)]
 
 
-def _most(clip: Clip, settings: ExtractSettings) -> int:
-    """Frames that are asked of a clip, as far as its name and the settings say."""
-    return settings.frames if clip.media == "video" else len(clip.paths)
-
-
 @dataclass(frozen=True, slots=True)
 class _Probe:
     """What a conversion would take of one clip."""
@@ -126,7 +124,7 @@ def _probe(clip: Clip, root: Place, settings: ExtractSettings) -> _Probe | None:
     # for just these frames.
     few = replace(settings, frames=_PROBED_FRAMES, decoder="cpu", boxes=None)
     if clip.media == "images":
-        num_frames = len(clip.paths)
+        num_frames = most_frames(clip, settings)
         samples, report = extract(replace(clip, paths=clip.paths[:_PROBED_FRAMES]), root, few)
     else:
         try:
@@ -141,7 +139,7 @@ def _probe(clip: Clip, root: Place, settings: ExtractSettings) -> _Probe | None:
     if not report.frames_found:
         return None
     scale = num_frames / report.frames_found
-    return _Probe(_most(clip, settings), scale * len(samples), scale * sum(map(_stored, samples)))
+    return _Probe(most_frames(clip, settings), scale * len(samples), scale * sum(map(_stored, samples)))
 
 
 def _stored(sample: Sample) -> int:

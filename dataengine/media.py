@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -34,18 +34,18 @@ def video_file(root: Place, path: str) -> Iterator[Path]:
         yield Path(copy.name)
 
 
-def images(root: Place, clip: Clip) -> Iterator[tuple[int, ImageFile | MediaError]]:
-    """The images of a clip as (position in `clip.paths`, image), in order; an error in the place of each that cannot
-    be read.
+def images(root: Place, clip: Clip, positions: Sequence[int]) -> Iterator[tuple[int, ImageFile | MediaError]]:
+    """The images at `positions` in `clip.paths` (ascending) as (position, image); an error in the place of each that
+    cannot be read.
 
-    An archive is read once from its start, no further than needed; its members are held as they are encoded.
+    An archive is read once from its start, no further than needed; of its members those alone are held, encoded.
     """
     if clip.archive:
-        yield from sorted(_members(root, clip), key=lambda image: image[0])
+        yield from sorted(_members(root, clip, positions), key=lambda image: image[0])
         return
-    for position, path in enumerate(clip.paths):
+    for position in positions:
         try:
-            yield position, _image(root, path)
+            yield position, _image(root, clip.paths[position])
         except MediaError as error:
             yield position, error
 
@@ -59,8 +59,8 @@ def _image(root: Place, path: str) -> ImageFile:
         raise MediaError(f"{root / path}: not there any more; restore the file") from None
 
 
-def _members(root: Place, clip: Clip) -> Iterator[tuple[int, ImageFile | MediaError]]:
-    wanted = {path: position for position, path in enumerate(clip.paths)}
+def _members(root: Place, clip: Clip, positions: Sequence[int]) -> Iterator[tuple[int, ImageFile | MediaError]]:
+    wanted = {clip.paths[position]: position for position in positions}
     name = str(root / clip.archive)
     reason = "not in the archive any more; restore it"
     try:

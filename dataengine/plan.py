@@ -63,7 +63,7 @@ def make_plan(clips: Sequence[Clip], settings: ConvertSettings) -> Plan:
             (clip for clip in clips if clip.split == split),
             key=lambda clip: (int(counter_hash(settings.seed, text_hash(clip.clip))), clip.clip),
         )
-        sizes = [_expected_samples(clip, settings.extract) for clip in members]
+        sizes = [most_frames(clip, settings.extract) for clip in members]
         count = max(1, round(sum(sizes) / settings.shard_samples)) if members else 0
         bounds = [sum(sizes) * (n + 1) / count for n in range(count)]
         parts: list[list[Clip]] = [[] for _ in range(count)]
@@ -78,8 +78,9 @@ def make_plan(clips: Sequence[Clip], settings: ConvertSettings) -> Plan:
     return Plan(tuple(shards), _digest(shards, settings))
 
 
-def _expected_samples(clip: Clip, settings: ExtractSettings) -> int:
-    return settings.frames if clip.media == "video" else len(clip.paths)
+def most_frames(clip: Clip, settings: ExtractSettings) -> int:
+    """Frames that are asked of a clip, as far as its paths and the settings say: a video may have fewer."""
+    return settings.frames if clip.media == "video" else min(settings.frames, len(clip.paths))
 
 
 def _digest(shards: Sequence[ShardPlan], settings: ConvertSettings) -> str:

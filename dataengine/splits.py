@@ -37,12 +37,16 @@ def derive(clips: Sequence[Clip], seed: int) -> list[Clip]:
     source fall in different splits gets "none" instead: joining clips that share an identity transitively would make
     DFD or Celeb-DF one single group. Either way no identity is in two derived splits; what a derived split shares with
     an official one is counted (`shared_identities`).
+
+    People seen in reals alone, in fakes alone and in both are dealt apart, so that few of them still bring both labels
+    into each split.
     """
     open_clips = [clip for clip in clips if not clip.split]
     split_of: dict[str, str] = {}
     for dataset in {clip.dataset for clip in open_clips}:
         official = {clip.split for clip in clips if clip.dataset == dataset and clip.split}
-        split_of |= _deal(_circles([clip for clip in open_clips if clip.dataset == dataset]), seed, official)
+        for circles in _by_labels([clip for clip in open_clips if clip.dataset == dataset]):
+            split_of |= _deal(circles, seed, official)
 
     def given(clip: Clip) -> str:
         target = split_of[clip.target_id]
@@ -66,6 +70,17 @@ def _circles(clips: Sequence[Clip]) -> list[list[str]]:
     return [[name] for name in circle_of]
 
 
+def _by_labels(clips: Sequence[Clip]) -> list[list[list[str]]]:
+    """The circles of `clips`, together where the footage of their people has the same labels."""
+    labels: dict[str, set[int]] = {}
+    for clip in clips:
+        labels.setdefault(clip.target_id, set()).add(clip.label)
+    kinds: dict[frozenset[int], list[list[str]]] = {}
+    for circle in _circles(clips):
+        kinds.setdefault(frozenset().union(*(labels.get(name, ()) for name in circle)), []).append(circle)
+    return list(kinds.values())
+
+
 def _deal(circles: list[list[str]], seed: int, official: set[str]) -> dict[str, str]:
     """Deal circles to the splits that are not official: nothing is added to one that is."""
 
@@ -80,6 +95,33 @@ def _deal(circles: list[list[str]], seed: int, official: set[str]) -> dict[str, 
         left[split] = left.get(split, 0) - len(circle)
         split_of.update(dict.fromkeys(circle, split))
     return split_of
+
+
+def lacking(held: Iterable[tuple[str, int]]) -> list[str]:
+    """What the splits of a store cannot be used for, a line each: `held` is the split and the label of its clips."""
+    labels: dict[str, set[int]] = {}
+    for split, label in held:
+        if split != "none":
+            labels.setdefault(split, set()).add(label)
+    there = set().union(*labels.values())
+    lines = []
+    if len(there) == 1:
+        kind, other = ("fake", "reals") if 1 in there else ("real", "fakes")
+        lines.append(f"every clip is {kind}: the {other} to train and evaluate with are those of another store")
+    if "train" in labels and "val" not in labels:
+        lines.append(
+            "no clip is in val: a training chooses its epoch there; give splits, leave them empty to have them derived "
+            "by identity, or add clips"
+        )
+    if there and "test" not in labels:
+        other_split = next(split for split in ("val", "train") if split in labels)
+        lines.append(
+            f"no clip is in test: evaluate on another store, or name another split (STORE@split={other_split})"
+        )
+    for split in ("train", "val", "test") if len(there) == 2 else ():
+        if len(labels.get(split, there)) == 1:
+            lines.append(f"{split} holds no {'real' if 1 in labels[split] else 'fake'}")
+    return lines
 
 
 class Placed(Protocol):

@@ -10,12 +10,12 @@ from dataengine.layouts import FORMS, LAYOUTS
 from dataengine.layouts.scan import Layout
 from dataengine.sample import IMAGES_NAME, MINIATURES
 from dataengine.sample.architectures import PICTURES
+from dataengine.sample.generate import KINDS
 from dataengine.sample.upsampling import ARCHITECTURES
 
 PAGE = Path(__file__).with_name("datasets.md")
 BEGIN, END = "<!-- written by docs/datasets.py -->\n", "<!-- end -->\n"
 COLUMNS = ("layout", "the root holds", "size", "condition, access", "how its facts are known", "published", "miniature")
-_FORMS = {"video": "videos", "frames": "folders of frames", "faces": "folders of faces"}
 
 
 def table() -> str:
@@ -56,9 +56,9 @@ def _miniature(name: str) -> str:
         return f"{PICTURES:,} real, {PICTURES * len(ARCHITECTURES):,} fake pictures"
     if name not in MINIATURES:
         return "none: small trees in the test"
-    items = MINIATURES[name].plan(16, 0, MINIATURES[name].quality, False).items
+    items = MINIATURES[name].plan(16, 48, 0, MINIATURES[name].quality, False).items
     fakes = sum(bool(item.method) for item in items)
-    forms = ", ".join(f"{count:,} {_FORMS[form]}" for form, count in Counter(item.form for item in items).items())
+    forms = ", ".join(f"{count:,} {KINDS[form]}" for form, count in Counter(item.form for item in items).items())
     return f"{len(items) - fakes:,} real, {fakes:,} fake: {forms}"
 
 

@@ -10,7 +10,7 @@ A folder named after its method, or `fake` in `fake`, is a trace of unpacking an
 
 Identities are those of FF++ and Celeb-DF where a folder bears such a name (NNN_NNN, idN_idN_NNNN; one number or id
 for whole synthesised faces). That the first is the footage is inferred from FF++ and Celeb-DF: public programs
-disagree. Splits: the authors give a train tree and a test tree, no val.
+disagree. Splits: the authors give a train tree and a test tree, no val: it is dealt out of the train tree by identity.
 
 Source: github.com/YZY-stack/DF40 (methods, trees, reals); the folders below a method as several public programs list
 them.
@@ -27,7 +27,7 @@ from dataengine.layouts.scan import Layout, Scan, ScanOptions, scan_of
 from dataengine.records import REAL, Clip, clip_id
 from dataengine.source import IMAGE_SUFFIXES, SourceTree
 
-_TREES = {"DF40_train": "train", "DF40": "test"}
+_TREES = {"DF40_train": "", "DF40": "test"}
 _SPELLINGS = {
     "facevid2vid": ("fsvid2vid",),
     "one_shot_free": ("oneshot",),
@@ -67,7 +67,14 @@ def scan(tree: SourceTree, options: ScanOptions) -> Scan:
                 raise LayoutError(f"{tree.shown(folder)} and {other} are two names of one method; keep one of them")
             clips += _method(tree, folder, folder, raw, split)
     notes = ["the reals of its fakes are FF++'s and, below cdf, Celeb-DF's (`dfx shard ff++`, `dfx shard celeb-df`)"]
-    return scan_of(clips, tree, "the official trees: DF40_train is train, DF40 is test; no val", notes)
+    return scan_of(clips, tree, _split_origin({clip.split for clip in clips}), notes)
+
+
+def _split_origin(given: set[str]) -> str:
+    derived = "val, of which the authors give none, is dealt with train out of DF40_train by identity"
+    if given == {""}:
+        return "derived by identity, without the test tree DF40"
+    return "the official trees: DF40 is test" + (f"; {derived}" if "" in given else "; without DF40_train no train")
 
 
 def _plain(name: str) -> str:
@@ -127,7 +134,7 @@ def _place(tree: SourceTree, top: str, folder: str, raw: str, split: str) -> tup
                 f"{tree.shown(folder)}: dfx does not know a folder '{part}' there in df40; move it out of the tree, or "
                 "list the images and use `dfx shard manifest`"
             )
-    if not side and split == "train":
+    if not side and split != "test":
         side = "ff"  # the train tree is of FF++ alone
     return side, video
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from functools import lru_cache, partial
@@ -21,8 +22,10 @@ from dataengine.sample.styles import STYLES
 from dataengine.sample.trees import MINIATURES
 from dataengine.sample.trees.base import Item, Shot
 
-FORMAT = 1
+FORMAT = 2
 """Raised when the same settings give other pixels or files."""
+KINDS = {"video": "videos", "frames": "folders of frames", "faces": "folders of faces"}
+"""What an item's form is in words."""
 SMALLEST = (160, 120)
 """Below this width and height a face is too small for the detector."""
 
@@ -49,11 +52,12 @@ class SampleReport:
     root: str
     settings: Settings
     real: int
-    fakes: dict[str, int]
-    """Videos of each method."""
+    fake: int
+    media: dict[str, int]
+    """What was made, by kind: videos, folders of frames, folders of faces, archives."""
     written: int
     kept: int
-    """Videos that were there already."""
+    """Clips that were there already."""
     bytes: int
     seconds: float
 
@@ -78,14 +82,14 @@ def generate(
         quality: c23 or c40, None is the dataset's own.
         dfd: with ff++, also DeepFakeDetection's actors, `clips` reals and as many fakes.
         workers: processes; 0 works in this one, None takes the cores there are. The files are the same for any.
-        on_progress: called with videos done (those already there too) and videos in all.
+        on_progress: called with clips done (those already there too) and clips in all.
 
     Raises:
         DfxError: a setting that cannot be had, a root that holds something else, or a disk that cannot be written.
     """
     settings = _checked(name, clips, frames, size, seed, quality, dfd)
     root = Path(root)
-    tree = MINIATURES[name].plan(clips, seed, settings.quality, dfd)
+    tree = MINIATURES[name].plan(clips, frames, seed, settings.quality, dfd)
     start = time.perf_counter()
     try:
         claim(root, asdict(settings))
@@ -96,7 +100,7 @@ def generate(
         done = kept
         if on_progress and kept:
             on_progress(done, len(tree.items))
-        for items in made(missing, partial(_make, root=root, settings=settings), root, "videos", workers):
+        for items in made(missing, partial(_make, root=root, settings=settings), root, "clips", workers):
             done += len(items)
             if on_progress:
                 on_progress(done, len(tree.items))
@@ -108,12 +112,13 @@ def generate(
         raise DfxError(
             f"cannot write {where}: {error.strerror or error}; free space or choose another --root"
         ) from error
-    methods = [item.method for item in tree.items if item.method]
+    fake = sum(bool(item.method) for item in tree.items)
     return SampleReport(
         root=str(root),
         settings=settings,
-        real=len(tree.items) - len(methods),
-        fakes={method: methods.count(method) for method in sorted(set(methods))},
+        real=len(tree.items) - fake,
+        fake=fake,
+        media=dict(Counter(_kind(items[0]) for items in files.values())),
         written=written,
         kept=kept,
         bytes=sum(num_bytes(root / path) for path in files),
@@ -153,6 +158,10 @@ def _files(items: Iterable[Item]) -> dict[str, list[Item]]:
     for item in items:
         files.setdefault(item.archive or item.path, []).append(item)
     return files
+
+
+def _kind(item: Item) -> str:
+    return "archives" if item.archive else KINDS[item.form]
 
 
 def _make(items: list[Item], root: Path, settings: Settings) -> None:

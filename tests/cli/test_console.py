@@ -29,7 +29,7 @@ def test_an_error_is_printed_whole(capsys: pytest.CaptureFixture[str], monkeypat
 
 
 def test_notes_and_tables_are_printed_whole(capsys: pytest.CaptureFixture[str]) -> None:
-    show_notes({"shared_identities": {}, "notes": [ODD], "leaks": []})
+    show_notes({"shared_identities": {}, "notes": [ODD], "lacking": [], "leaks": []})
     show_table(f"title {ODD}", [f"head {ODD}"], [[f"cell {ODD}"]])
     assert [line.rstrip() for line in capsys.readouterr().out.splitlines()] == [
         f"{what} {ODD}" for what in ("note", "title", "head", "cell")
@@ -41,7 +41,15 @@ def test_one_thing_is_not_told_in_the_plural() -> None:
 
 
 def test_shared_identities_are_told_with_their_origin(capsys: pytest.CaptureFixture[str]) -> None:
-    show_notes({"shared_identities": {"train+test": 5}, "split_origin": "official list", "notes": [], "leaks": []})
+    show_notes(
+        {
+            "shared_identities": {"train+test": 5},
+            "split_origin": "official list",
+            "notes": [],
+            "lacking": [],
+            "leaks": [],
+        }
+    )
     told = "note 5 identities are in both train and test; it comes with the dataset's own splits (official list)\n"
     assert capsys.readouterr().out == told
 

@@ -9,8 +9,13 @@ import pyarrow as pa
 from typer.testing import CliRunner
 
 from cli.main import app
+from dataengine.convert import convert
 from dataengine.errors import StoreError
+from dataengine.extract import ExtractSettings
+from dataengine.layouts.scan import ScanOptions
+from dataengine.plan import ConvertSettings
 from dataengine.store import Store
+from tests.dataengine.made import jpeg, picture
 from tests.dataengine.stores import rewrite
 
 
@@ -60,6 +65,7 @@ def test_the_keys_of_the_json_are_stable(mini_store: Store, tmp_path: Path) -> N
             "failed",
             "fingerprint",
             "layout",
+            "lacking",
             "leaks",
             "missing",
             "notes",
@@ -83,3 +89,17 @@ def test_a_selection_is_refused(mini_store: Store) -> None:
     done = CliRunner().invoke(app, ["info", f"{mini_store.root}@split=train"])
     assert isinstance(done.exception, StoreError)
     assert "dfx info shows whole stores" in str(done.exception)
+
+
+def test_info_and_check_say_which_split_is_empty_or_holds_one_label(tmp_path: Path) -> None:
+    for number, path in enumerate(("train/real/a", "train/fake/b", "test/fake/c")):
+        (tmp_path / "tree" / path).mkdir(parents=True)
+        (tmp_path / "tree" / path / "0.jpg").write_bytes(jpeg(picture(number, 64, 64)))
+    settings = ConvertSettings(extract=ExtractSettings(faces="none"))
+    store = convert("folder", tmp_path / "tree", tmp_path / "store", settings, ScanOptions()).store
+    shown = info(str(store.root), "--json", str(tmp_path / "info.json"))
+    checked = CliRunner().invoke(app, ["shard", "folder", "--root", str(tmp_path / "tree"), "--check"])
+    for output in (shown, checked.output):
+        assert "no clip is in val: a training chooses its epoch there" in output
+        assert "test holds no real" in output
+    assert len(json.loads((tmp_path / "info.json").read_text())["lacking"]) == 2

@@ -24,10 +24,24 @@ def test_json_has_the_settings_and_the_counts(tmp_path: Path) -> None:
     result = json.loads(out.read_text())
     assert list(result) == [
         *("name", "clips", "frames", "width", "height", "seed", "quality", "dfd"),
-        *("root", "real", "fakes", "written", "kept", "bytes", "seconds"),
+        *("root", "real", "fake", "media", "written", "kept", "bytes", "seconds"),
     ]
-    assert (result["real"], result["fakes"], result["written"]) == (2, {"Celeb-synthesis": 2}, 4)
+    assert (result["real"], result["fake"], result["media"], result["written"]) == (2, 2, {"videos": 4}, 4)
     assert "next: dfx shard celeb-df --root" in done.output
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("fakeavceleb", "2 real and 10 fake clips in 12 videos"),
+        ("forgerynet", "2 real and 10 fake clips in 6 videos, 6 folders of frames"),
+        ("wilddeepfake", "2 real and 2 fake clips in 2 archives"),
+        ("df40", "2 real and 22 fake clips in 24 folders of faces"),
+    ],
+)
+def test_clips_are_counted_by_label_and_by_what_they_are_stored_in(name: str, says: str, tmp_path: Path) -> None:
+    done = CliRunner().invoke(app, [name, "--root", str(tmp_path / "x"), *TINY])
+    assert says in done.output.replace("\n", " ")
 
 
 def test_the_default_root_is_data_and_the_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

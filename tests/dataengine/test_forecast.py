@@ -70,6 +70,15 @@ def test_images_that_keep_their_bytes_are_not_looked_at(image_tree: Path, tmp_pa
     assert found.bytes == pytest.approx(written, rel=0.25)
 
 
+def test_images_beyond_the_frames_of_a_clip_are_not_foretold(image_tree: Path, tmp_path: Path) -> None:
+    settings = ConvertSettings(extract=ExtractSettings(faces="none", frames=2))
+    found = forecast(planned("folder", image_tree, settings).shards, image_tree, settings)
+    store = convert("folder", image_tree, tmp_path / "out", settings, ScanOptions()).store
+    assert found is not None
+    assert found.images == store.index().num_rows == 72
+    assert found.bytes == pytest.approx(sum(path.stat().st_size for path in store.root.rglob("*")), rel=0.25)
+
+
 def test_only_the_shards_that_are_to_be_written_count(tree: Path) -> None:
     settings = ConvertSettings(extract=EXTRACT, shard_samples=20)
     shards = planned("celeb-df", tree, settings).shards

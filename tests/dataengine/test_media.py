@@ -52,9 +52,24 @@ def test_images_in_an_archive_are_samples_in_frame_order_with_their_bytes(tmp_pa
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
+@pytest.mark.parametrize("archive", ["", "1.tar.gz"])
+def test_of_more_images_than_frames_so_many_are_read_evenly_spread_and_no_others(archive: str, tmp_path: Path) -> None:
+    paths = tuple(f"a/{n}.jpg" for n in range(20))
+    files = {path: jpeg(picture(n, 300, 300)) for n, path in enumerate(paths)}
+    files["a/0.jpg"] = files["a/19.jpg"] = b"damaged"
+    (tmp_path / "a").mkdir()
+    for path, data in files.items():
+        (tmp_path / path).write_bytes(data)
+    pack(tmp_path / "1.tar.gz", files)
+    samples, report = extract(replace(CLIP, paths=paths, archive=archive), tmp_path, UNTOUCHED)
+    assert [sample.frame for sample in samples] == [2, 7, 12, 17]
+    assert [sample.data for sample in samples] == [files[paths[frame]] for frame in (2, 7, 12, 17)]
+    assert (report.status, report.reason, report.frames_asked, report.frames_found) == ("ok", "", 4, 4)
+
+
 def test_a_member_that_is_missing_or_damaged_costs_itself_alone(tmp_path: Path) -> None:
     pack(tmp_path / "1.tar.gz", {"a/1.jpg": FILES["a/1.jpg"], "a/2.jpg": b"\xff\xd8\xffno"})
-    found = dict(images(tmp_path, CLIP))
+    found = dict(images(tmp_path, CLIP, range(3)))
     assert not isinstance(found[0], MediaError)
     assert "damaged" in str(found[1])
     assert "not in the archive any more" in str(found[2])
@@ -64,10 +79,10 @@ def test_an_archive_that_is_cut_off_gives_what_it_has(tmp_path: Path) -> None:
     pack(tmp_path / "1.tar.gz", FILES)
     data = (tmp_path / "1.tar.gz").read_bytes()
     (tmp_path / "1.tar.gz").write_bytes(data[: len(data) * 2 // 3])
-    found = [image for _, image in images(tmp_path, CLIP)]
+    found = [image for _, image in images(tmp_path, CLIP, range(3))]
     assert 1 <= sum(isinstance(image, MediaError) for image in found) <= 2
     (tmp_path / "1.tar.gz").write_bytes(b"no archive at all")
-    assert ["damaged archive" in str(image) for _, image in images(tmp_path, CLIP)] == [True] * 3
+    assert ["damaged archive" in str(image) for _, image in images(tmp_path, CLIP, range(3))] == [True] * 3
 
 
 def test_a_clip_of_a_part_of_a_video_holds_frames_of_that_part_alone(tmp_path: Path) -> None:
@@ -76,6 +91,11 @@ def test_a_clip_of_a_part_of_a_video_holds_frames_of_that_part_alone(tmp_path: P
     samples, report = extract(part, tmp_path, replace(UNTOUCHED, frames=6))
     assert [sample.frame for sample in samples] == [4, 21, 23, 25, 27, 29]
     assert report.frames_asked == 6
+    assert (report.status, report.reason) == ("ok", "")
+    longer = replace(part, ranges=((3, 5), (36, 90)))
+    samples, report = extract(longer, tmp_path, replace(UNTOUCHED, frames=6))
+    assert [sample.frame for sample in samples] == [3, 4, 36, 37, 38, 39]
+    assert (report.status, report.reason) == ("ok", "its frames end at 40, and are listed up to 90")
     beyond = replace(part, ranges=((100, 120),))
     samples, report = extract(beyond, tmp_path, UNTOUCHED)
     assert not samples

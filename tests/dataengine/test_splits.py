@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dataengine.records import Clip
-from dataengine.splits import derive, shared_identities, split_sizes
+from dataengine.splits import derive, lacking, shared_identities, split_sizes
 
 
 def clip(target: str, source: str = "", split: str = "") -> Clip:
@@ -85,6 +89,41 @@ def test_people_who_swap_with_each_other_stay_together_and_no_fake_is_lost(pairs
 def test_one_large_circle_is_dealt_by_identity() -> None:
     ring = derive([clip(f"p{n}", f"p{(n + 1) % 100}") for n in range(100)], 0)
     assert {made.split for made in ring} == {"train", "val", "test", "none"}
+
+
+@given(reals=st.integers(3, 60), fakes=st.integers(3, 60), both=st.integers(0, 60), seed=st.integers(0, 100))
+def test_people_of_one_label_alone_are_in_each_split_whatever_the_others_are(
+    reals: int, fakes: int, both: int, seed: int
+) -> None:
+    alone = [clip(f"r{n}") for n in range(reals)] + [replace(clip(f"f{n}"), method="m") for n in range(fakes)]
+    mixed = [made for n in range(both) for made in (clip(f"b{n}"), replace(clip(f"b{n}"), method="m"))]
+    clips = derive([*alone, *mixed], seed)
+    for letter in "rf":
+        found = {made.split for made in clips if made.target_id.startswith(letter)}
+        assert found == {"train", "val", "test"}
+
+
+def test_whole_splits_lack_nothing() -> None:
+    assert lacking([(split, label) for split in ("train", "val", "test") for label in (0, 1)]) == []
+    assert lacking([]) == []
+
+
+@pytest.mark.parametrize(
+    ("held", "says"),
+    [
+        ([("train", 0), ("train", 1), ("test", 0), ("test", 1)], ["no clip is in val: a training chooses"]),
+        ([("train", 0), ("train", 1), ("val", 0), ("val", 1)], ["no clip is in test: .*STORE@split=val"]),
+        ([("train", 0), ("train", 1)], ["no clip is in val", "no clip is in test: .*STORE@split=train"]),
+        ([("test", 0), ("test", 1), ("none", 1)], []),
+        ([("train", 0), ("train", 1), ("val", 0), ("test", 1), ("test", 0)], ["val holds no fake"]),
+        ([(split, 1) for split in ("train", "val", "test")], ["every clip is fake: the reals .* of another store"]),
+        ([(split, 0) for split in ("train", "val", "test")], ["every clip is real: the fakes .* of another store"]),
+    ],
+)
+def test_a_split_that_is_empty_or_of_one_label_is_said_once(held: list[tuple[str, int]], says: list[str]) -> None:
+    lines = lacking(held)
+    assert len(lines) == len(says)
+    assert all(re.match(pattern, line) for pattern, line in zip(says, lines, strict=True))
 
 
 def test_nothing_is_added_to_a_split_that_is_official() -> None:

@@ -49,7 +49,9 @@ def _selected(refs: tuple[str, ...], split: str) -> Rows:
         if split not in there:
             raise DfxError(
                 f"{text} has no split '{split}' (but {', '.join(sorted(there))}): a training learns from train and "
-                "selects the epoch on val; convert it with more clips or with splits of your own, or take another store"
+                "selects the epoch on val; convert its dataset with derived splits (an empty split column), "
+                f"or give splits in what `dfx export {parse_ref(text).path} --out FOLDER` writes and convert that "
+                "(`dfx shard manifest FOLDER/index.csv --faces none`), or take another store"
             )
     return select(refs, split=split)
 

@@ -19,18 +19,20 @@ from dataengine.sample.trees.manifest import plan_manifest
 from dataengine.sample.trees.wilddeepfake import plan_wilddeepfake
 
 MINIATURES = {
-    "ff++": Miniature(plan=plan_ffpp),
-    "celeb-df": Miniature(plan=lambda clips, seed, quality, dfd: plan_celebdf(clips, seed)),
-    "dfdc": Miniature(plan=lambda clips, seed, quality, dfd: plan_dfdc(clips, seed)),
-    "fakeavceleb": Miniature(plan=lambda clips, seed, quality, dfd: plan_fakeavceleb(clips, seed)),
-    "forgerynet": Miniature(plan=lambda clips, seed, quality, dfd: plan_forgerynet(clips, seed)),
-    "dfdc-preview": Miniature(plan=lambda clips, seed, quality, dfd: plan_dfdc_preview(clips, seed)),
-    "wilddeepfake": Miniature(plan=lambda clips, seed, quality, dfd: plan_wilddeepfake(clips)),
-    "df40": Miniature(style="ff++", plan=lambda clips, seed, quality, dfd: plan_df40(clips)),
-    "deeperforensics": Miniature(style="ff++", plan=lambda clips, seed, quality, dfd: plan_deeperforensics(clips)),
-    "dfdm": Miniature(style="celeb-df", plan=lambda clips, seed, quality, dfd: plan_dfdm(clips, quality)),
-    "df-platter": Miniature(plan=lambda clips, seed, quality, dfd: plan_dfplatter(clips, quality)),
-    "kodf": Miniature(plan=lambda clips, seed, quality, dfd: plan_kodf(clips, seed)),
-    "folder": Miniature(quality="c40", plan=lambda clips, seed, quality, dfd: plan_folder(clips)),
-    "manifest": Miniature(plan=lambda clips, seed, quality, dfd: plan_manifest(clips, quality)),
+    "ff++": Miniature(plan=lambda clips, frames, seed, quality, dfd: plan_ffpp(clips, seed, quality, dfd)),
+    "celeb-df": Miniature(plan=lambda clips, frames, seed, quality, dfd: plan_celebdf(clips, seed)),
+    "dfdc": Miniature(plan=lambda clips, frames, seed, quality, dfd: plan_dfdc(clips, seed)),
+    "fakeavceleb": Miniature(plan=lambda clips, frames, seed, quality, dfd: plan_fakeavceleb(clips, seed)),
+    "forgerynet": Miniature(plan=lambda clips, frames, seed, quality, dfd: plan_forgerynet(clips, frames, seed)),
+    "dfdc-preview": Miniature(plan=lambda clips, frames, seed, quality, dfd: plan_dfdc_preview(clips, seed)),
+    "wilddeepfake": Miniature(plan=lambda clips, frames, seed, quality, dfd: plan_wilddeepfake(clips)),
+    "df40": Miniature(style="ff++", plan=lambda clips, frames, seed, quality, dfd: plan_df40(clips)),
+    "deeperforensics": Miniature(
+        style="ff++", plan=lambda clips, frames, seed, quality, dfd: plan_deeperforensics(clips)
+    ),
+    "dfdm": Miniature(style="celeb-df", plan=lambda clips, frames, seed, quality, dfd: plan_dfdm(clips, quality)),
+    "df-platter": Miniature(plan=lambda clips, frames, seed, quality, dfd: plan_dfplatter(clips, quality)),
+    "kodf": Miniature(plan=lambda clips, frames, seed, quality, dfd: plan_kodf(clips, seed)),
+    "folder": Miniature(quality="c40", plan=lambda clips, frames, seed, quality, dfd: plan_folder(clips)),
+    "manifest": Miniature(plan=lambda clips, frames, seed, quality, dfd: plan_manifest(clips, quality)),
 }

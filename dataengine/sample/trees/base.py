@@ -62,5 +62,5 @@ class Miniature:
     """Default compression: a key of encode.CRF."""
     style: str = ""
     """Key of styles.STYLES that gives the default size; "" is the dataset's own name."""
-    plan: Callable[[int, int, str, bool], Tree]
-    """From clips, seed, quality and whether DFD is wanted."""
+    plan: Callable[[int, int, int, str, bool], Tree]
+    """From clips, frames a clip, seed, quality and whether DFD is wanted."""

@@ -16,7 +16,7 @@ MADE_BY = {
 
 
 def plan_dfdm(clips: int, quality: str) -> Tree:
-    """DFDM at one compression: five models on Celeb-DF's people, fakes alone."""
+    """DFDM at one compression: five models on Celeb-DF's people, who swap in pairs; fakes alone."""
     if quality != "c23":
         raise DfxError(f"the miniature of dfdm comes at crf 23 alone, not {quality}; leave --quality out")
     celebrities = max(2, (clips + 1) // 2)
@@ -24,7 +24,7 @@ def plan_dfdm(clips: int, quality: str) -> Tree:
     for i in range(clips):
         star, number = i % celebrities, i // celebrities
         target = Shot("celeb-df", f"id{star}", f"id{star}_{number:04d}")
-        other = (star + 1) % celebrities
+        other = (star ^ 1) if (star ^ 1) < celebrities else 0
         source = Shot("celeb-df", f"id{other}", f"id{other}_0000")
         for tag, method in MADE_BY.items():
             name = f"{target.identity}_{source.identity}_{number:04d}_{tag}"

@@ -8,11 +8,13 @@ MADE_BY = {"fsgan": "Deepfakes", "faceswap": "FaceSwap", "faceshifter": "FaceShi
 
 
 def plan_dfplatter(clips: int, quality: str) -> Tree:
-    """DF-Platter: frames of reals and of Set A in high resolution."""
+    """DF-Platter: frames of reals and of Set A in high resolution; people swap in pairs."""
     top = f"frames_{quality.upper()}"
     items = []
     for i in range(clips):
-        target, source = (Shot("df-platter", f"{k + 100}", f"{k + 100}") for k in (i, (i + 1) % clips))
+        target, source = (
+            Shot("df-platter", f"{k + 100}", f"{k + 100}") for k in (i, (i ^ 1) if (i ^ 1) < clips else 0)
+        )
         gender, pair = ("male", "female")[i % 2], f"{target.name}_{source.name}"
         items.append(_frames(f"{top}/real/HR/{gender}/{target.name}", target))
         for method, made_by in MADE_BY.items():

@@ -15,6 +15,7 @@ from dataengine.layouts import scan
 from dataengine.layouts.scan import ScanOptions
 from dataengine.plan import ConvertSettings
 from dataengine.records import Clip
+from dataengine.splits import derive, shared_identities
 from tests.dataengine.layouts.conftest import Miniature, touch
 
 
@@ -58,7 +59,7 @@ def test_folders_below_a_method_give_label_and_identities(
 ) -> None:
     clip = clip_of(tmp_path, path)
     assert (clip.label, clip.target_id, clip.source_id, clip.paths) == (label, target, source, (path,))
-    assert clip.split == ("train" if path.startswith("DF40_train") else "test")
+    assert clip.split == ("" if path.startswith("DF40_train") else "test")
 
 
 @pytest.mark.parametrize(
@@ -104,6 +105,18 @@ def test_a_folder_that_no_one_describes_is_an_error_never_a_label(path: str, say
     touch(tmp_path, path)
     with pytest.raises(LayoutError, match=says):
         scan("df40", tmp_path, ScanOptions())
+
+
+def test_val_is_dealt_out_of_the_train_tree_by_identity_and_the_test_tree_stays_test(tmp_path: Path) -> None:
+    pairs = [f"{n:03d}_{n ^ 1:03d}" for n in range(20)]
+    touch(tmp_path, *(f"DF40_train/{method}/frames/{pair}/0.png" for pair in pairs for method in ("simswap", "inswap")))
+    touch(tmp_path, "DF40/simswap/ff/frames/100_101/0.png")
+    found = scan("df40", tmp_path, ScanOptions())
+    clips = derive(found.clips, 0)
+    assert "dealt with train out of DF40_train by identity" in found.split_origin
+    assert {clip.target_id for clip in clips if clip.split == "test"} == {"ff++/100"}
+    assert {clip.split for clip in clips} == {"train", "val", "test"}
+    assert shared_identities(clips) == {}
 
 
 def test_the_miniature_converts_with_its_own_reals(miniature: Miniature, tmp_path: Path) -> None:

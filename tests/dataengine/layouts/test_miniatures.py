@@ -20,7 +20,7 @@ NAMES = ("dfdc", "fakeavceleb", "forgerynet", "dfdc-preview")
 
 
 def planned(name: str, clips: int) -> Tree:
-    return MINIATURES[name].plan(clips, 0, "c23", False)
+    return MINIATURES[name].plan(clips, 48, 0, "c23", False)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -40,11 +40,18 @@ def test_the_layout_takes_every_video_with_its_label_and_no_other_layout_takes_t
     assert [layout.name for layout in takers if not layout.named] == [name]
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_sixteen_clips_fill_the_splits_that_the_dataset_has_with_reals_and_fakes(name: str, tmp_path: Path) -> None:
-    clips = derive(scan(name, laid_out(planned(name, 16), tmp_path), ScanOptions()).clips, seed=0)
-    splits = {"train", "val"} if name == "forgerynet" else {"train", "val", "test"}
-    assert {(clip.split, clip.label) for clip in clips} == {(split, label) for split in splits for label in (0, 1)}
+@pytest.mark.parametrize(("name", "form"), [*((name, "") for name in MINIATURES), ("forgerynet", "image")])
+def test_sixteen_clips_fill_the_splits_that_the_dataset_has_with_reals_and_fakes(
+    name: str, form: str, tmp_path: Path
+) -> None:
+    root = laid_out(planned(name, 16), tmp_path)
+    listing = str(root / "manifest.csv") if name == "manifest" else ""
+    found = scan(name, root, ScanOptions(form=form, listing=listing)).clips
+    splits = {"train", "val"} if name in ("forgerynet", "kodf") else {"train", "val", "test"}
+    labels = (1,) if LAYOUTS[name].reals else (0, 1)
+    wanted = {(split, label) for split in splits for label in labels} | ({("test", 0)} if name == "df40" else set())
+    for seed in range(4):
+        assert {(clip.split, clip.label) for clip in derive(found, seed)} == wanted
 
 
 def test_forgerynets_partly_fake_videos_have_real_and_fake_frames_within_a_short_video(tmp_path: Path) -> None:
@@ -53,6 +60,18 @@ def test_forgerynets_partly_fake_videos_have_real_and_fake_frames_within_a_short
     fakes = {clip.group: clip.ranges for clip in found.clips if clip.group in rest and clip.label}
     assert len(rest) == len(fakes) >= 4
     assert all(ranges[0][0] < 9 for ranges in (*rest.values(), *fakes.values()))
+
+
+@pytest.mark.parametrize("frames", [1, 9, 10, 16, 48, 100])
+def test_forgerynets_lists_name_the_frames_that_are_made(frames: int, tmp_path: Path) -> None:
+    tree = MINIATURES["forgerynet"].plan(8, frames, 0, "c23", False)
+    clips = scan("forgerynet", laid_out(tree, tmp_path), ScanOptions()).clips
+    assert any(clip.raw_method == "Rest" for clip in clips) == (frames >= 10)
+    listed: dict[str, list[int]] = {}
+    for clip in (clip for clip in clips if clip.ranges):
+        listed.setdefault(clip.paths[0], []).extend(n for start, stop in clip.ranges for n in range(start, stop))
+    assert listed
+    assert all(sorted(numbers) == list(range(frames)) for numbers in listed.values())
 
 
 @pytest.mark.parametrize(("name", "form"), [*((name, "") for name in NAMES), ("forgerynet", "image")])

@@ -51,7 +51,7 @@ def facts(path: Path) -> dict[str, Any]:
 
 
 def has_videos_of_both(name: str) -> bool:
-    videos = [item for item in MINIATURES[name].plan(2, 0, "c23", False).items if item.form == "video"]
+    videos = [item for item in MINIATURES[name].plan(2, 3, 0, "c23", False).items if item.form == "video"]
     return len({item.source is None for item in videos}) == 2
 
 

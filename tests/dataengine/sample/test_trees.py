@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from dataengine.errors import DfxError
 from dataengine.layouts import scan
 from dataengine.layouts.scan import ScanOptions
+from dataengine.sample.encode import tar
 from dataengine.sample.manipulate import MANIPULATIONS
 from dataengine.sample.styles import STYLES
 from dataengine.sample.trees import MINIATURES
@@ -21,14 +22,25 @@ from dataengine.sample.trees.base import FACE_METHODS, Item, Tree
 
 
 def planned(name: str, clips: int, *, seed: int = 0, quality: str = "c23", dfd: bool = False) -> Tree:
-    return MINIATURES[name].plan(clips, seed, quality, dfd)
+    return MINIATURES[name].plan(clips, 48, seed, quality, dfd)
 
 
 def laid_out(tree: Tree, root: Path) -> Path:
-    """The tree on disk with empty videos: enough to be scanned."""
-    for path, text in {**{item.path: "" for item in tree.items}, **tree.lists}.items():
+    """The tree on disk with empty videos and images, two in a folder: enough to be scanned."""
+    files, archives = dict(tree.lists), defaultdict(list)
+    for item in tree.items:
+        suffix = {"frames": "jpg", "faces": "png"}.get(item.form)
+        names = [f"{item.path}/{item.frame.format(n)}.{suffix}" for n in range(2)] if suffix else [item.path]
+        if item.archive:
+            archives[item.archive] += names
+        else:
+            files.update(dict.fromkeys(names, ""))
+    for path, text in files.items():
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         (root / path).write_text(text)
+    for path, names in archives.items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_bytes(tar((name, b"") for name in names))
     return root
 
 
