@@ -142,7 +142,8 @@ def _blank(field: pa.Field, length: int) -> pa.Array:
 def part(name: str, store: str) -> Callable[[], object]:
     """What is measured under a name."""
     from dataengine.leaks.formats import format_leaks
-    from dataengine.store import fingerprint, open_store, select
+    from dataengine.selection import select
+    from dataengine.store import fingerprint, open_store
 
     def info() -> None:
         from typer.testing import CliRunner

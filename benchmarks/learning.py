@@ -28,10 +28,10 @@ from dataengine.backends.slices import usable_cpus
 from dataengine.convert import convert
 from dataengine.errors import DfxError
 from dataengine.executors import executor_of
-from dataengine.extract import ExtractSettings
 from dataengine.layouts.scan import ScanOptions
 from dataengine.plan import ConvertSettings
 from dataengine.sample import generate
+from dataengine.settings import ExtractSettings
 from dataengine.throughput import machine
 from trainers.config import TrainConfig
 from trainers.evaluation.evaluate import evaluate

@@ -22,10 +22,10 @@ import simplejpeg
 from cli.bench import show
 from dataengine.backends.slices import usable_cpus
 from dataengine.convert import convert
-from dataengine.extract import ExtractSettings
 from dataengine.layouts.scan import ScanOptions
 from dataengine.plan import ConvertSettings
-from dataengine.store import Rows, select
+from dataengine.selection import Rows, select
+from dataengine.settings import ExtractSettings
 from dataengine.throughput import CONTENDERS, OWN, Report, Settings, measure
 from dataengine.throughput.chart import save_chart
 

@@ -34,7 +34,7 @@ def stream(store: str, backend: str, augment: str, threads: int, epochs: int) ->
     import torch
 
     from dataengine.loader import Loader
-    from dataengine.store import select
+    from dataengine.selection import select
 
     imported = time.monotonic()
     loader = Loader(

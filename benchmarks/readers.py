@@ -33,7 +33,7 @@ from benchmarks.loader import RESULTS, make_rows
 from dataengine.backends.slices import usable_cpus
 from dataengine.loader import Loader
 from dataengine.remote import RemotePath, is_url
-from dataengine.store import Rows, select
+from dataengine.selection import Rows, select
 from dataengine.throughput.machine import machine
 
 MB = 1e6

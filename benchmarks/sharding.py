@@ -25,12 +25,13 @@ import av
 import cv2
 import numpy as np
 
-from dataengine.extract import ExtractSettings, extract
+from dataengine.extract import extract
 from dataengine.records import REAL, Clip, ClipReport
 from dataengine.sample.encode import encode
 from dataengine.sample.footage import draw_take, film, render
 from dataengine.sample.identity import draw_face, generator
 from dataengine.sample.styles import STYLES
+from dataengine.settings import ExtractSettings
 from dataengine.video import count_frames, frame_indices
 
 SIZE, FRAMES, FPS, CRF = (1280, 720), 300, 25, 23

@@ -25,7 +25,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.loader import RESULTS, make_rows
-from dataengine.store import Rows
+from dataengine.selection import Rows
 from dataengine.throughput import machine
 from trainers.config import TrainConfig
 from trainers.problem import Methods

@@ -41,7 +41,7 @@ def bench_loader(
     batching.
     """
     from dataengine.backends.slices import usable_cpus
-    from dataengine.store import select
+    from dataengine.selection import select
     from dataengine.throughput import Settings, measure
     from dataengine.throughput.chart import save_chart
 

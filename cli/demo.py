@@ -104,9 +104,9 @@ def _sample(out: Path, scale: Scale) -> None:
 def _shard(out: Path, scale: Scale) -> None:
     from dataengine.convert import convert
     from dataengine.executors import executor_of
-    from dataengine.extract import ExtractSettings
     from dataengine.layouts.scan import ScanOptions
     from dataengine.plan import ConvertSettings
+    from dataengine.settings import ExtractSettings
 
     _heading("2  Stores", ": faces found, cropped and written to WebDataset tars")
     settings = ConvertSettings(extract=ExtractSettings(frames=scale.stored_frames), shard_samples=256)
@@ -134,7 +134,7 @@ def _shard(out: Path, scale: Scale) -> None:
 
 
 def _bench(out: Path, scale: Scale) -> None:
-    from dataengine.store import select
+    from dataengine.selection import select
     from dataengine.throughput import Settings, measure
 
     _heading("3  The loader", ", beside decoding alone, on the same images with the same threads")

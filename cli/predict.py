@@ -15,7 +15,7 @@ from cli.console import JsonOption, console, write_json
 from dataengine.errors import DfxError
 
 if TYPE_CHECKING:
-    from dataengine.extract import ExtractSettings
+    from dataengine.settings import ExtractSettings
     from trainers.inference.listing import Listing, MediaFile
     from trainers.inference.media import FileAnswer
     from trainers.taxonomy import Taxonomy

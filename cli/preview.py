@@ -55,7 +55,8 @@ def preview(
 
 def _draw_methods(store: str, images: int | None, seed: int, out: Path) -> None:
     from dataengine.preview import draw_sheet, method_strips
-    from dataengine.store import parse_ref, select
+    from dataengine.selection import select
+    from dataengine.store import parse_ref
 
     strips = method_strips(select([store]), images=6 if images is None else images, seed=seed)
     draw_sheet(strips, out, title=parse_ref(store).shown)
@@ -81,7 +82,7 @@ def _draw_augmented(
 ) -> None:
     from dataengine.augment import augment_preset
     from dataengine.preview import draw_preview, shown_samples
-    from dataengine.store import select
+    from dataengine.selection import select
 
     chosen = augment_preset(augment)
     given = {"images": images, "draws": draws, "size": size}

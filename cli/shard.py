@@ -136,12 +136,12 @@ def shard(
     from dataengine import nvdec
     from dataengine.convert import convert
     from dataengine.executors import executor_of
-    from dataengine.extract import ExtractSettings
     from dataengine.faces.pinned import pin
     from dataengine.layouts import layout_named
     from dataengine.layouts.listed import folder_of, name_of
     from dataengine.layouts.scan import ScanOptions
     from dataengine.plan import ConvertSettings
+    from dataengine.settings import ExtractSettings
 
     settings = ConvertSettings(
         extract=ExtractSettings(

@@ -9,7 +9,7 @@ import torch
 
 from dataengine.errors import StoreError
 from dataengine.place import how_to_mend
-from dataengine.store import Rows
+from dataengine.selection import Rows
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from dataengine.cache import readable, user_cache
 from dataengine.errors import MediaError, StoreError
 from dataengine.place import how_to_mend, is_remote, open_file
 from dataengine.remote import StoppedError
-from dataengine.store import Rows
+from dataengine.selection import Rows
 
 _MAX_OPEN = 256  # 1,024 descriptors are a common limit for a process, and it may have more than one loader
 _AHEAD_SHARE = 4  # a quarter of the cache is for shards that are waiting to be read

@@ -12,12 +12,13 @@ from pathlib import Path
 
 from dataengine.apart import apart
 from dataengine.errors import MediaError, StoreError
-from dataengine.extract import ExtractSettings, extract
+from dataengine.extract import extract
 from dataengine.media import video_file
 from dataengine.order import counter_hash
 from dataengine.place import Place
 from dataengine.plan import ConvertSettings, ShardPlan, most_frames
 from dataengine.records import Clip, Sample
+from dataengine.settings import ExtractSettings
 from dataengine.video import count_frames, frames_within
 
 _UNITS = ("bytes", "kB", "MB", "GB", "TB")

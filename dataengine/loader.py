@@ -23,7 +23,7 @@ from dataengine.normalise import Normalise
 from dataengine.order import Policy
 from dataengine.parts import Part, Parts, labels_of, shards_at_once
 from dataengine.replacement import Replacements
-from dataengine.store import Rows
+from dataengine.selection import Rows
 from dataengine.stream import Stream
 
 Ints = npt.NDArray[np.int64]

@@ -14,7 +14,7 @@ from dataengine.augment import Augment, Draws, draw
 from dataengine.backends import Request
 from dataengine.errors import DfxError, unknown_name
 from dataengine.order import Blocked, Mixed, Order, Policy, Sequential, Shuffled, parse_policy, text_hash
-from dataengine.store import Rows
+from dataengine.selection import Rows
 from dataengine.world import rank_of
 
 Ints = npt.NDArray[np.int64]

@@ -9,10 +9,10 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from dataengine.errors import DfxError
-from dataengine.extract import ExtractSettings
 from dataengine.order import counter_hash, text_hash
 from dataengine.recorded import recorded
 from dataengine.records import FORMAT, SPLITS, Clip
+from dataengine.settings import ExtractSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,9 +7,9 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from dataengine.errors import DfxError
-from dataengine.extract import ExtractSettings
 from dataengine.faces.detector import weights_sha256
 from dataengine.faces.pinned import Pinned
+from dataengine.settings import ExtractSettings
 
 
 def recorded(settings: ExtractSettings) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from dataengine.fetch import Shards
 from dataengine.order import Policy
 from dataengine.parts import Parts, labels_of, shards_at_once
 from dataengine.replacement import Replacements
-from dataengine.store import Rows
+from dataengine.selection import Rows
 
 Ints = npt.NDArray[np.int64]
 Pixels = npt.NDArray[np.uint8]

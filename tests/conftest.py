@@ -10,9 +10,9 @@ import simplejpeg
 from hypothesis import HealthCheck, settings
 
 from dataengine.convert import convert
-from dataengine.extract import ExtractSettings
 from dataengine.layouts.scan import ScanOptions
 from dataengine.plan import ConvertSettings
+from dataengine.settings import ExtractSettings
 from dataengine.store import Store
 
 # No test measures time: a busy machine must not fail one.

@@ -33,7 +33,7 @@ for package in (dataengine, trainers, tune_spaces, cli):
 from cli.doctor import examine
 from dataengine.errors import DfxError
 from dataengine.loader import Loader
-from dataengine.store import select
+from dataengine.selection import select
 from trainers.config import TrainConfig
 from trainers.evaluation.evaluate import evaluate
 from trainers.fit import fit

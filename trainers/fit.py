@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from filelock import FileLock, Timeout
 
 from dataengine.errors import StateError
-from dataengine.store import Rows
+from dataengine.selection import Rows
 from trainers import checkpoint, distributed
 from trainers import run as runs
 from trainers.config import MACHINE, TrainConfig

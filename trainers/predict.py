@@ -20,7 +20,8 @@ from torch import Tensor
 from dataengine.augment import augment_preset
 from dataengine.errors import DfxError, StateError
 from dataengine.loader import Loader
-from dataengine.store import Rows, Store, StoreRef, file_sha256, select
+from dataengine.selection import Rows, select
+from dataengine.store import Store, StoreRef, file_sha256
 from trainers.checkpoint import write_whole
 from trainers.distributed import gathered, rank, world_size
 from trainers.models.classifier import Classifier, InputSpec

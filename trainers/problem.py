@@ -10,7 +10,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from dataengine.augment import augment_preset
-from dataengine.store import Rows, file_sha256
+from dataengine.selection import Rows
+from dataengine.store import file_sha256
 from dataengine.stream import Stream
 from trainers import distributed
 from trainers.config import TrainConfig

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from dataengine.errors import DfxError
 from dataengine.order import permute
-from dataengine.store import Rows
+from dataengine.selection import Rows
 from trainers.checkpoint import write_weights
 from trainers.predict import run_over
 from trainers.run import PROTOTYPES_FILE

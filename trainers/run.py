@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 from dataengine.augment import augment_preset
 from dataengine.errors import StateError
 from dataengine.place import place_of
-from dataengine.store import Rows, parse_ref
+from dataengine.selection import Rows
+from dataengine.store import parse_ref
 from dataengine.version import VERSION
 from trainers.config import TrainConfig
 from trainers.taxonomy import TRANSFORMATION, Taxonomy

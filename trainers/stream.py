@@ -10,7 +10,7 @@ from dataengine.augment import Augment
 from dataengine.errors import DfxError
 from dataengine.loader import Loader
 from dataengine.order import Balanced, Groups, Policy
-from dataengine.store import Rows
+from dataengine.selection import Rows
 from trainers.config import TrainConfig
 from trainers.models.catalogue import input_spec
 from trainers.predict import pick_device

@@ -13,7 +13,7 @@ from dataengine.errors import DfxError, unknown_name
 from dataengine.records import REAL
 
 if TYPE_CHECKING:
-    from dataengine.store import Rows
+    from dataengine.selection import Rows
 
 FAKE = "fake"
 """The second class of detection."""

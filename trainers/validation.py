@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dataengine.errors import DfxError
-from dataengine.store import Rows
+from dataengine.selection import Rows
 from trainers.metrics import clip_table, score, selection_metric
 from trainers.predict import unreadable
 from trainers.taxonomy import Taxonomy

@@ -15,7 +15,8 @@ import pyarrow.compute as pc
 from filelock import FileLock, Timeout
 
 from dataengine.errors import DfxError, StateError, StoreError, unknown_name
-from dataengine.store import DATASET_FILE, StoreRef, open_store, parse_ref, select
+from dataengine.selection import select
+from dataengine.store import DATASET_FILE, StoreRef, open_store, parse_ref
 from trainers.config import MACHINE, TrainConfig
 from tune_spaces import attribution, detection
 from tune_spaces.records import Trial, read_trials, trials_table, write_table

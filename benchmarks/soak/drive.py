@@ -23,7 +23,7 @@ from benchmarks.soak.made import make_stores
 from benchmarks.soak.rank import Seat, Stream, run_rank, saved_state
 from dataengine.errors import DfxError
 from dataengine.order import Order, parse_policy
-from dataengine.store import select
+from dataengine.selection import select
 
 # Ranks are forked from a server that has imported what they need and started nothing: each begins in milliseconds
 # instead of the seconds that importing torch takes, and lives of a second are worth living.

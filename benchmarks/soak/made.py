@@ -9,10 +9,10 @@ import numpy as np
 import simplejpeg
 
 from dataengine.convert import convert
-from dataengine.extract import ExtractSettings
 from dataengine.layouts.scan import ScanOptions
 from dataengine.plan import ConvertSettings
-from dataengine.store import Rows, select
+from dataengine.selection import Rows, select
+from dataengine.settings import ExtractSettings
 
 SIDE = 64
 SHARES = (("real", 0.4), ("Deepfakes", 0.3), ("FaceSwap", 0.2), ("NeuralTextures", 0.1))

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from dataengine.store import Rows
+from dataengine.selection import Rows
 
 Ints = npt.NDArray[np.int64]
 Check = Callable[[Ints, Rows, int], str]

@@ -16,7 +16,7 @@ import xxhash
 
 from dataengine.batches import Batch
 from dataengine.loader import Loader
-from dataengine.store import select
+from dataengine.selection import select
 
 SIDE = 32
 STATE_FILE = "state.json"

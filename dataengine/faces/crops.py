@@ -17,7 +17,7 @@ from dataengine.records import Box, Clip
 from dataengine.video import Pixels
 
 if TYPE_CHECKING:
-    from dataengine.extract import ExtractSettings
+    from dataengine.settings import ExtractSettings
 
 Frame = tuple[int, Pixels]
 """A frame's index in its clip, and its pixels."""

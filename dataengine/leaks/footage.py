@@ -16,7 +16,7 @@ from dataengine.leaks.material import Material
 from dataengine.leaks.near import near_hashes, same_detail
 from dataengine.leaks.records import NUM_EXAMPLES, Kind, Leak
 from dataengine.leaks.signature import SIDE, WORDS, Words, grey_image, signatures
-from dataengine.store import Rows
+from dataengine.selection import Rows
 
 Ints = npt.NDArray[np.int64]
 OnImage = Callable[[int, int], None]

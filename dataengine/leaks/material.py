@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from dataengine.errors import StoreError
 from dataengine.refs import parse_ref
-from dataengine.store import Rows, select
+from dataengine.selection import Rows, select
 
 _COLUMNS = ("shard", "offset", "size", "xxh3", "label", "clip", "frame", "target_id", "source_id", "width", "height")
 

@@ -24,7 +24,7 @@ class NamedStore(Protocol):
 
 
 class ClassSource(Protocol):
-    """Rows in (store, shard, offset) order: `dataengine.store.Rows`, a part of them, or ones made up for a test."""
+    """Rows in (store, shard, offset) order: `dataengine.selection.Rows`, a part of them, or ones made up for a test."""
 
     def __len__(self) -> int: ...
     def codes(self, name: str) -> tuple[Ints, Sequence[str]]:

@@ -17,7 +17,7 @@ from dataengine.drawing import INK, MUTED, STYLE
 from dataengine.errors import DfxError, MediaError
 from dataengine.fetch import Shards
 from dataengine.order import counter_hash, permute, text_hash
-from dataengine.store import Rows
+from dataengine.selection import Rows
 
 Pixels = npt.NDArray[np.uint8]
 Ints = npt.NDArray[np.int64]

@@ -18,7 +18,8 @@ from dataengine.order import counter_hash, permute, text_hash
 from dataengine.preview.names import clip_named, short_names
 from dataengine.records import REAL
 from dataengine.refs import StoreRef
-from dataengine.store import Rows, open_store, select
+from dataengine.selection import Rows, select
+from dataengine.store import open_store
 
 Pixels = npt.NDArray[np.uint8]
 

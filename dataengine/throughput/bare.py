@@ -17,7 +17,7 @@ from dataengine.backends.slices import SlicePool
 from dataengine.errors import MediaError, StoreError
 from dataengine.fetch import Shards
 from dataengine.order import permute
-from dataengine.store import Rows
+from dataengine.selection import Rows
 from dataengine.throughput.records import Settings
 
 

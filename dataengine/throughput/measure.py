@@ -16,7 +16,7 @@ import cv2
 import torch
 
 from dataengine.errors import DfxError, StoreError
-from dataengine.store import Rows
+from dataengine.selection import Rows
 from dataengine.throughput.bare import Bare
 from dataengine.throughput.contenders import OWN, Contender
 from dataengine.throughput.machine import cpu_seconds, machine

@@ -19,7 +19,7 @@ from dataengine.backends.headers import JPEG
 from dataengine.errors import DfxError
 from dataengine.fetch import Shards
 from dataengine.order import permute
-from dataengine.store import Rows
+from dataengine.selection import Rows
 from dataengine.throughput.records import Settings
 
 SHARDS_PER_WORKER = 4  # more than one, so that shuffling shards means something

@@ -14,8 +14,9 @@ import pytest
 
 from dataengine.archive import contents
 from dataengine.errors import MediaError
-from dataengine.extract import ExtractSettings, extract
+from dataengine.extract import extract
 from dataengine.records import Clip
+from dataengine.settings import ExtractSettings
 from tests.bad_inputs.images import SIZE, saved
 
 GOOD = {f"12/{n:02d}.png": saved("PNG", seed=n) for n in range(4)}

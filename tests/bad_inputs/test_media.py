@@ -10,9 +10,9 @@ import pyarrow as pa
 import pytest
 
 from dataengine.convert import convert
-from dataengine.extract import ExtractSettings
 from dataengine.layouts.scan import ScanOptions
 from dataengine.plan import ConvertSettings
+from dataengine.settings import ExtractSettings
 from dataengine.store import Store
 from tests.bad_inputs import images, videos
 

@@ -12,9 +12,9 @@ import pytest
 
 from dataengine.convert import convert
 from dataengine.errors import LayoutError
-from dataengine.extract import ExtractSettings
 from dataengine.layouts.scan import ScanOptions
 from dataengine.plan import ConvertSettings
+from dataengine.settings import ExtractSettings
 from dataengine.store import Store
 from tests.bad_inputs.images import saved
 

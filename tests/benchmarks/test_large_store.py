@@ -8,7 +8,8 @@ import pytest
 
 from benchmarks import large_store
 from dataengine.overview import overview
-from dataengine.store import open_store, select
+from dataengine.selection import select
+from dataengine.store import open_store
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,8 @@ from benchmarks.soak.ledger import Ledger, Step, undisturbed
 from benchmarks.soak.promise import by_class, by_store, few_frames, in_groups, in_order, once
 from benchmarks.soak.rank import Seat, Stream, log_path
 from dataengine.order import Order, parse_policy
-from dataengine.store import Rows, Store, select
+from dataengine.selection import Rows, select
+from dataengine.store import Store
 
 
 def test_killed_and_resumed_trainings_see_what_their_policies_promise(tmp_path: Path) -> None:

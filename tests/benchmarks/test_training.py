@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from benchmarks import training
-from dataengine.store import select
+from dataengine.selection import select
 from tests.trainers.tiny_store import write_store
 
 

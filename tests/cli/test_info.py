@@ -11,9 +11,9 @@ from typer.testing import CliRunner
 from cli.main import app
 from dataengine.convert import convert
 from dataengine.errors import StoreError
-from dataengine.extract import ExtractSettings
 from dataengine.layouts.scan import ScanOptions
 from dataengine.plan import ConvertSettings
+from dataengine.settings import ExtractSettings
 from dataengine.store import Store
 from tests.dataengine.made import jpeg, picture
 from tests.dataengine.stores import rewrite

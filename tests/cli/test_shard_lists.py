@@ -12,7 +12,8 @@ from typer.testing import CliRunner
 
 from cli.shard import shard
 from dataengine.sample import generate
-from dataengine.store import open_store, select
+from dataengine.selection import select
+from dataengine.store import open_store
 
 app = typer.Typer()
 app.command()(shard)

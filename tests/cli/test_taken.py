@@ -7,7 +7,7 @@ from dataclasses import asdict
 import pytest
 
 from cli.taken import taken
-from dataengine.extract import ExtractSettings
+from dataengine.settings import ExtractSettings
 
 HASH = "0123456789abcdef" * 4
 

@@ -13,10 +13,10 @@ import simplejpeg
 import xxhash
 
 from dataengine.convert import convert
-from dataengine.extract import ExtractSettings
 from dataengine.layouts.scan import ScanOptions
 from dataengine.plan import ConvertSettings
-from dataengine.store import Rows, select
+from dataengine.selection import Rows, select
+from dataengine.settings import ExtractSettings
 
 
 def picture(number: int, width: int = 40, height: int = 40) -> np.ndarray:

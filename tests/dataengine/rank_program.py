@@ -17,7 +17,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from dataengine.errors import DfxError
 from dataengine.loader import Loader
-from dataengine.store import Rows, select
+from dataengine.selection import Rows, select
 
 BATCH = 8
 SIDE = 8

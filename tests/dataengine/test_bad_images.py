@@ -17,7 +17,7 @@ from dataengine.batches import BadBudget, BadSample, Batch
 from dataengine.errors import StoreError
 from dataengine.loader import Loader
 from dataengine.operations.verify import verify
-from dataengine.store import Rows
+from dataengine.selection import Rows
 from tests.dataengine.made import jpeg, made_rows, picture, png
 
 COUNT, HARMED = 20, 19  # the last: a tar that is cut there loses no other sample

@@ -24,10 +24,10 @@ from dataengine import shard
 from dataengine.convert import ClipDone, convert
 from dataengine.errors import StoreError
 from dataengine.executors import HERE, Executor, Processes
-from dataengine.extract import ExtractSettings
 from dataengine.layouts.scan import ScanOptions
 from dataengine.operations.verify import verify
 from dataengine.plan import ConvertSettings
+from dataengine.settings import ExtractSettings
 from dataengine.store import Store, open_store
 from dataengine.whole import disk_full_is_clear, write_whole
 from tests.dataengine.made import jpeg, made_rows, picture
@@ -112,7 +112,7 @@ def test_a_run_killed_at_random_moments_ends_in_the_same_bytes(image_tree: Path,
     code = (
         "import sys; from pathlib import Path; from dataengine.convert import convert;"
         "from dataengine.executors import executor_of;"
-        "from dataengine.extract import ExtractSettings; from dataengine.layouts.scan import ScanOptions;"
+        "from dataengine.settings import ExtractSettings; from dataengine.layouts.scan import ScanOptions;"
         "from dataengine.plan import ConvertSettings;"
         "s = ConvertSettings(extract=ExtractSettings(faces='none'), shard_samples=6);"
         "e = executor_of(workers=int(sys.argv[3]));"

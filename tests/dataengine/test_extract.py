@@ -12,8 +12,9 @@ import pytest
 import simplejpeg
 
 from dataengine.errors import DfxError
-from dataengine.extract import ExtractSettings, extract
+from dataengine.extract import extract
 from dataengine.records import Clip
+from dataengine.settings import ExtractSettings
 from dataengine.video import Pixels, decode_frames
 
 WIDTH, HEIGHT, FRAMES = 480, 360, 40

@@ -9,7 +9,7 @@ import xxhash
 
 from dataengine.errors import MediaError, StoreError
 from dataengine.fetch import Shards
-from dataengine.store import Rows
+from dataengine.selection import Rows
 from tests.dataengine.made import damage, jpeg, made_rows, picture
 
 

@@ -11,11 +11,11 @@ import pytest
 from dataengine import layouts, splits
 from dataengine.convert import convert
 from dataengine.errors import StoreError
-from dataengine.extract import ExtractSettings
 from dataengine.forecast import Forecast, forecast, free_bytes, refuse_where_it_cannot_fit, shown_bytes
 from dataengine.layouts.scan import ScanOptions
 from dataengine.plan import ConvertSettings, Plan, make_plan
 from dataengine.sample.generate import generate
+from dataengine.settings import ExtractSettings
 
 EXTRACT = ExtractSettings(frames=10)
 

@@ -13,7 +13,8 @@ from torch import nn
 
 from dataengine.batches import Batch
 from dataengine.loader import Loader
-from dataengine.store import Rows, Store, select
+from dataengine.selection import Rows, select
+from dataengine.store import Store
 
 BATCH, SIDE = 8, 8
 ROOT = Path(__file__).parents[2]

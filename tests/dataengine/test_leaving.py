@@ -19,7 +19,7 @@ PROGRAM = """
 import gc, json, os, signal, sys, threading, time
 import numpy as np
 from dataengine.loader import Loader
-from dataengine.store import select
+from dataengine.selection import select
 
 store, backend, ending = sys.argv[1:]
 rows = select([store])

@@ -24,7 +24,7 @@ from dataengine.errors import DfxError, StateError, StoreError
 from dataengine.fetch import Shards
 from dataengine.loader import Loader
 from dataengine.order import Balanced, Blocked, Groups, Mixed, Order, Policy, Sequential, Shuffled
-from dataengine.store import Rows
+from dataengine.selection import Rows
 from tests.dataengine.made import damage, first, jpeg, made_rows, picture, store_damaged
 
 NUM_ROWS = 45
@@ -448,7 +448,7 @@ def test_the_interpreter_exits_with_a_stream_still_open(rows: Rows, backend: str
     program = f"""
 import numpy as np
 from dataengine.loader import Loader
-from dataengine.store import select
+from dataengine.selection import select
 rows = select([{str(rows.stores[0].root)!r}])
 loader = Loader(rows, np.zeros(len(rows), np.int64), batch=8, mode="train", size=16, backend={backend!r})
 stream = iter(loader)
@@ -486,7 +486,7 @@ def test_what_reading_raises_ends_the_stream_on_either_backend(
 FORKED = """
 import os, sys
 from dataengine.loader import Loader
-from dataengine.store import select
+from dataengine.selection import select
 
 loader = Loader(select(sys.argv[1]), batch=8, mode="train", size=16, threads=1)
 next(iter(loader))

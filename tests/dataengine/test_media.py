@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from dataengine.errors import MediaError
-from dataengine.extract import ExtractSettings, extract
+from dataengine.extract import extract
 from dataengine.media import images
 from dataengine.records import Clip
 from dataengine.sample.encode import encode
+from dataengine.settings import ExtractSettings
 from tests.dataengine.made import jpeg, picture
 
 UNTOUCHED = ExtractSettings(faces="none", frames=4)

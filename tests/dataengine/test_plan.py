@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dataengine.extract import ExtractSettings
 from dataengine.plan import ConvertSettings, make_plan
 from dataengine.records import Clip
+from dataengine.settings import ExtractSettings
 
 
 def clips_of(count: int, split: str = "train") -> list[Clip]:

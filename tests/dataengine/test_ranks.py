@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 from torch import distributed
 
-from dataengine.store import Rows, Store, select
+from dataengine.selection import Rows, select
+from dataengine.store import Store
 from tests.dataengine.rank_program import BATCH, TAKEN, open_loader, rows_of, trained
 
 pytestmark = pytest.mark.skipif(not distributed.is_available(), reason="this torch has no distributed")

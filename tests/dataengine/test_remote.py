@@ -19,7 +19,6 @@ from dataengine import ahead, remote
 from dataengine.cache import user_cache
 from dataengine.convert import convert
 from dataengine.errors import DfxError, StoreError
-from dataengine.extract import ExtractSettings
 from dataengine.fetch import Shards
 from dataengine.layouts.scan import ScanOptions
 from dataengine.loader import Loader
@@ -28,7 +27,9 @@ from dataengine.order import parse_policy
 from dataengine.place import place_of
 from dataengine.plan import ConvertSettings
 from dataengine.remote import Patience, RemotePath
-from dataengine.store import Rows, Store, open_store, parse_ref, select
+from dataengine.selection import Rows, select
+from dataengine.settings import ExtractSettings
+from dataengine.store import Store, open_store, parse_ref
 from tests.dataengine import s3
 
 SHARD = "train-000000.tar"
@@ -339,7 +340,7 @@ import numpy as np
 from dataengine import remote
 remote.PATIENCE = remote.Patience(stall_s=1)
 from dataengine.fetch import Shards
-from dataengine.store import select
+from dataengine.selection import select
 rows = select([{url!r}], split="train")
 shards = Shards(rows)
 shards.follow(iter([np.arange(len(rows))]))

@@ -15,12 +15,12 @@ from dataengine import lease, remote
 from dataengine.convert import ClipDone, Converted, convert
 from dataengine.errors import StoreError
 from dataengine.executors import HERE, Executor, Processes
-from dataengine.extract import ExtractSettings
 from dataengine.layouts.scan import ScanOptions
 from dataengine.operations.verify import verify
 from dataengine.place import place_of
 from dataengine.plan import ConvertSettings
 from dataengine.remote import Patience
+from dataengine.settings import ExtractSettings
 from tests.conftest import write_image_tree
 from tests.dataengine import s3
 

@@ -13,7 +13,7 @@ from dataengine.batches import BadBudget
 from dataengine.errors import DfxError, StoreError
 from dataengine.loader import Loader
 from dataengine.samples import Samples
-from dataengine.store import Rows
+from dataengine.selection import Rows
 from tests.dataengine.made import damage, jpeg, made_rows, picture
 
 NUM_ROWS = 30

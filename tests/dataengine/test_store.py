@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dataengine.errors import DfxError, StoreError
-from dataengine.store import Store, StoreRef, fingerprint, open_store, parse_ref, select
+from dataengine.selection import select
+from dataengine.store import Store, StoreRef, fingerprint, open_store, parse_ref
 
 
 @pytest.fixture

@@ -10,10 +10,10 @@ import av
 import numpy as np
 
 from dataengine.convert import convert
-from dataengine.extract import ExtractSettings
 from dataengine.layouts.scan import ScanOptions
 from dataengine.plan import ConvertSettings
 from dataengine.sample.generate import generate
+from dataengine.settings import ExtractSettings
 from dataengine.video import Pixels, count_frames, decode_frames
 from trainers.config import TrainConfig
 from trainers.fit import fit

@@ -9,7 +9,8 @@ import torch
 
 from dataengine.errors import DfxError, StateError
 from dataengine.loader import Loader
-from dataengine.store import open_store, parse_ref, select
+from dataengine.selection import select
+from dataengine.store import open_store, parse_ref
 from tests.trainers.tiny_store import write_store
 from trainers.config import TrainConfig
 from trainers.fit import fit

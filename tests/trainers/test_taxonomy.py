@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dataengine.errors import DfxError
-from dataengine.store import select
+from dataengine.selection import select
 from tests.trainers.tiny_store import write_store
 from trainers.taxonomy import Taxonomy, check_validation, taxonomy_of
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from dataengine.store import select
+from dataengine.selection import select
 from tests.trainers.tiny_store import METHODS, write_store
 from trainers.taxonomy import Taxonomy
 from trainers.validation import first_of_each, validate

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from dataengine.errors import unknown_name
-from dataengine.store import select
+from dataengine.selection import select
 from trainers.degradation.measure import ORIGINAL, SPECIALISED, UNSEEN, EvalSet, assess
 from trainers.evaluation.predicted import Computing, OnProgress, predictions, validation_predictions
 from trainers.metrics import clip_table, source_threshold

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 
 from dataengine.errors import DfxError
-from dataengine.store import select
+from dataengine.selection import select
 from trainers import distributed
 from trainers.config import TrainConfig
 from trainers.dnadet.pretrain import PretrainStream

@@ -30,7 +30,7 @@ from dataengine.fetch import Shards
 from dataengine.order import Policy, text_hash
 from dataengine.parts import Part, Parts, shards_at_once
 from dataengine.replacement import Replacements
-from dataengine.store import Rows
+from dataengine.selection import Rows
 from dataengine.stream import Stream
 from trainers.dnadet.choices import CROP_PX, Choices, choose, crop
 from trainers.dnadet.transforms import TRANSFORMS, Pixels, apply

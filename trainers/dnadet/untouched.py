@@ -7,7 +7,8 @@ from collections import Counter
 import numpy as np
 
 from dataengine.errors import DfxError
-from dataengine.store import Rows, Store
+from dataengine.selection import Rows
+from dataengine.store import Store
 
 LOSSLESS = frozenset({"png", "bmp", "tif", "tiff"})
 """Types of stored images that keep every pixel as it was given."""

@@ -17,7 +17,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dataengine.errors import DfxError, StateError, StoreError, unknown_name
-from dataengine.store import StoreRef, file_sha256, parse_ref, select
+from dataengine.selection import select
+from dataengine.store import StoreRef, file_sha256, parse_ref
 from trainers.checkpoint import write_json, write_whole
 from trainers.dnadet.protocols import relabel
 from trainers.evaluation.assess import assess, levels_of

@@ -8,7 +8,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from dataengine.store import file_sha256, select
+from dataengine.selection import select
+from dataengine.store import file_sha256
 from trainers.predict import predict, prediction_path, read_predictions
 from trainers.run import WEIGHTS_FILE, Run
 from trainers.validation import first_of_each

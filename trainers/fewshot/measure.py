@@ -12,7 +12,8 @@ import torch.nn.functional as F
 
 from dataengine.errors import DfxError
 from dataengine.order import counter_hash, permute
-from dataengine.store import Rows, parse_ref, select
+from dataengine.selection import Rows, select
+from dataengine.store import parse_ref
 from trainers.evaluation.bootstrap import intervals
 from trainers.evaluation.predicted import Computing, OnProgress
 from trainers.evaluation.seeds import spread

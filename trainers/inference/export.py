@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from dataengine.errors import DfxError, StoreError, unknown_name
 from dataengine.loader import Loader
-from dataengine.store import select
+from dataengine.selection import select
 from dataengine.version import VERSION
 from trainers.checkpoint import write_whole
 from trainers.run import Run

@@ -19,11 +19,12 @@ from torch import Tensor
 from dataengine.augment import augment_preset, draw
 from dataengine.backends.cpu import Scratch, decode_sample
 from dataengine.errors import MediaError, StateError, StoreError, unknown_name
-from dataengine.extract import ExtractSettings, extract
+from dataengine.extract import extract
 from dataengine.faces.pinned import Pinned, pin
 from dataengine.normalise import Normalise
 from dataengine.recorded import for_other_files
 from dataengine.records import Box, Clip, Sample
+from dataengine.settings import ExtractSettings
 from dataengine.store import open_store
 from dataengine.video import count_frames, frame_indices
 from trainers.inference.answer import Answer, FrameScores, Rejection, answer

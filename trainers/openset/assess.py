@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from dataengine.errors import StateError, unknown_name
-from dataengine.store import select
+from dataengine.selection import select
 from trainers.checkpoint import write_json
 from trainers.evaluation.bootstrap import MIN_GROUPS, percentiles
 from trainers.evaluation.group_weights import Bools, Floats, Ints, draw_groups, share

@@ -18,7 +18,7 @@ from dataengine.cache import user_cache
 from dataengine.errors import DfxError
 from dataengine.loader import Loader
 from dataengine.place import is_remote, place_of
-from dataengine.store import select
+from dataengine.selection import select
 from trainers.config import TrainConfig
 from trainers.predict import pick_device, torch_threads
 from trainers.problem import Methods

@@ -18,7 +18,7 @@ import pyarrow as pa
 from dataengine.errors import MediaError
 from dataengine.fetch import Shards
 from dataengine.order import Order, Policy
-from dataengine.store import Rows
+from dataengine.selection import Rows
 from trainers.config import TrainConfig
 
 _LONG_S = 20.0  # a slow disk or line has shown by then that it is one

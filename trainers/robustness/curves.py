@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from dataengine.augment import ROBUSTNESS
 from dataengine.errors import unknown_name
-from dataengine.store import select
+from dataengine.selection import select
 from trainers.evaluation.bootstrap import percentiles, resampled
 from trainers.evaluation.predicted import Computing, OnProgress, header, predictions
 from trainers.evaluation.source import source_of

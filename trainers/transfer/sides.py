@@ -16,7 +16,8 @@ import pyarrow.compute as pc
 from dataengine.errors import DfxError
 from dataengine.order import permute
 from dataengine.records import REAL
-from dataengine.store import Rows, open_store, parse_ref, select
+from dataengine.selection import Rows, select
+from dataengine.store import open_store, parse_ref
 from trainers.config import TrainConfig
 
 Ints = npt.NDArray[np.int64]

@@ -13,9 +13,9 @@ from dataengine import layouts, splits
 from dataengine.convert import ClipDone, convert
 from dataengine.errors import StoreError
 from dataengine.executors import HERE, Processes
-from dataengine.extract import ExtractSettings
 from dataengine.layouts.scan import ScanOptions
 from dataengine.plan import ConvertSettings, Plan, make_plan
+from dataengine.settings import ExtractSettings
 from dataengine.shard import Job
 from dataengine.whole import PARTS
 

@@ -14,7 +14,6 @@ import pytest
 
 from dataengine.convert import convert
 from dataengine.errors import DfxError
-from dataengine.extract import ExtractSettings
 from dataengine.faces.boxes import LANDMARKS
 from dataengine.faces.crops import ClipFaces, face_crops, prepare
 from dataengine.faces.pinned import pin
@@ -22,6 +21,7 @@ from dataengine.layouts.scan import ScanOptions
 from dataengine.plan import ConvertSettings
 from dataengine.recorded import for_other_files, recorded
 from dataengine.records import Clip
+from dataengine.settings import ExtractSettings
 from dataengine.store import open_store
 from dataengine.video import Pixels
 from tests.dataengine.faces.drawn import portrait

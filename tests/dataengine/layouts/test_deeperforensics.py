@@ -8,11 +8,11 @@ import pytest
 
 from dataengine.convert import convert
 from dataengine.errors import DfxError, LayoutError
-from dataengine.extract import ExtractSettings
 from dataengine.layouts import scan
 from dataengine.layouts.deeperforensics import LAYOUT
 from dataengine.layouts.scan import Scan, ScanOptions
 from dataengine.plan import ConvertSettings
+from dataengine.settings import ExtractSettings
 from tests.dataengine.layouts.conftest import Miniature, touch
 
 NAMES = {"train": "000_M101.mp4", "val": "001_W102.mp4", "test": "980_W010.mp4"}

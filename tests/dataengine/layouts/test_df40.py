@@ -10,11 +10,11 @@ import pytest
 from dataengine import methods
 from dataengine.convert import convert
 from dataengine.errors import LayoutError
-from dataengine.extract import ExtractSettings
 from dataengine.layouts import scan
 from dataengine.layouts.scan import ScanOptions
 from dataengine.plan import ConvertSettings
 from dataengine.records import Clip
+from dataengine.settings import ExtractSettings
 from dataengine.splits import derive, shared_identities
 from tests.dataengine.layouts.conftest import Miniature, touch
 

@@ -8,10 +8,10 @@ import pytest
 
 from dataengine.convert import convert
 from dataengine.errors import DfxError, LayoutError
-from dataengine.extract import ExtractSettings
 from dataengine.layouts import scan
 from dataengine.layouts.scan import Scan, ScanOptions
 from dataengine.plan import ConvertSettings
+from dataengine.settings import ExtractSettings
 from tests.dataengine.layouts.conftest import Miniature, touch
 
 REAL = "frames_C23/real/HR/male/100"

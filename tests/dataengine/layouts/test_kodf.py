@@ -9,10 +9,10 @@ import pytest
 
 from dataengine.convert import convert
 from dataengine.errors import LayoutError
-from dataengine.extract import ExtractSettings
 from dataengine.layouts import scan
 from dataengine.layouts.scan import Scan, ScanOptions
 from dataengine.plan import ConvertSettings
+from dataengine.settings import ExtractSettings
 from tests.dataengine.layouts.conftest import Miniature, touch
 
 REALS = "영상ID,UUID,인물성별,촬영장소\n aa_001.mp4,aa,여성,실내\nbb_001.mp4,bb,남성,실외\n"

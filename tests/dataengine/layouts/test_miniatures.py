@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from dataengine.convert import convert
-from dataengine.extract import ExtractSettings
 from dataengine.layouts import LAYOUTS, list_source, scan
 from dataengine.layouts.scan import ScanOptions
 from dataengine.plan import ConvertSettings
 from dataengine.sample import MINIATURES, generate
 from dataengine.sample.trees.base import Tree
+from dataengine.settings import ExtractSettings
 from dataengine.splits import derive
 from tests.dataengine.sample.test_trees import laid_out
 

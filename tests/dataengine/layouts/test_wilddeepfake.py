@@ -9,13 +9,13 @@ import pytest
 
 from dataengine.convert import convert
 from dataengine.errors import LayoutError, MediaError
-from dataengine.extract import ExtractSettings
 from dataengine.layouts import scan
 from dataengine.layouts.scan import Scan, ScanOptions
 from dataengine.media import images
 from dataengine.place import place_of
 from dataengine.plan import ConvertSettings
 from dataengine.sample.encode import tar
+from dataengine.settings import ExtractSettings
 from tests.dataengine import s3
 from tests.dataengine.layouts.conftest import Miniature, touch
 from tests.dataengine.made import jpeg, picture

@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 
 from dataengine.convert import convert
-from dataengine.extract import ExtractSettings
 from dataengine.layouts.scan import ScanOptions
 from dataengine.plan import ConvertSettings
+from dataengine.settings import ExtractSettings
 from tests.dataengine.made import jpeg
 
 

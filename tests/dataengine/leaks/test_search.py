@@ -11,7 +11,8 @@ import pytest
 from dataengine.errors import StoreError
 from dataengine.leaks import Leak, LeakReport, footage, near
 from dataengine.leaks.search import find_leaks
-from dataengine.store import open_store, select
+from dataengine.selection import select
+from dataengine.store import open_store
 from tests.dataengine.leaks.made import people, scene, with_another_face, write
 from tests.dataengine.made import damage, jpeg
 from tests.dataengine.stores import rewrite

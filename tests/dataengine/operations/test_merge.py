@@ -11,10 +11,10 @@ import pytest
 
 from dataengine.convert import convert
 from dataengine.errors import StoreError
-from dataengine.extract import ExtractSettings
 from dataengine.layouts.scan import ScanOptions
 from dataengine.operations.merge import merge
 from dataengine.operations.verify import verify
+from dataengine.settings import ExtractSettings
 from dataengine.store import Store, open_store
 from tests.conftest import UNTOUCHED
 from tests.dataengine.operations.harm import contents

@@ -12,7 +12,6 @@ import pytest
 import simplejpeg
 
 from dataengine.convert import convert
-from dataengine.extract import ExtractSettings
 from dataengine.faces.pinned import pin
 from dataengine.layouts.scan import ScanOptions
 from dataengine.operations.filter import filter_store
@@ -20,6 +19,7 @@ from dataengine.operations.merge import merge
 from dataengine.operations.repair import Repaired, repair
 from dataengine.operations.reshard import reshard
 from dataengine.plan import ConvertSettings
+from dataengine.settings import ExtractSettings
 from dataengine.store import Store, open_unchecked
 from tests.conftest import UNTOUCHED, write_image_tree
 from tests.dataengine.faces.drawn import portrait

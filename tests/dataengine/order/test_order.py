@@ -9,7 +9,8 @@ import pytest
 
 from dataengine.errors import DfxError
 from dataengine.order import Balanced, Order, Shuffled, parse_policy
-from dataengine.store import Rows, Store, select
+from dataengine.selection import Rows, select
+from dataengine.store import Store
 from tests.dataengine.order.made_rows import make_rows
 
 

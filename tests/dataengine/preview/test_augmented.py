@@ -10,7 +10,8 @@ import pytest
 from dataengine.augment import Augment, augment_preset, draw
 from dataengine.errors import DfxError
 from dataengine.preview import caption, draw_preview, shown_samples
-from dataengine.store import Store, select
+from dataengine.selection import select
+from dataengine.store import Store
 from tests.dataengine.made import damage, jpeg, made_rows, picture
 
 

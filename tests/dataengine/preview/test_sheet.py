@@ -16,7 +16,8 @@ from dataengine.preview import clip_named, clip_strips, draw_sheet, method_strip
 from dataengine.preview.names import short_names
 from dataengine.preview.samples import Picture, Strip
 from dataengine.preview.sheet import fitted
-from dataengine.store import Store, select
+from dataengine.selection import select
+from dataengine.store import Store
 from tests.dataengine.made import damage, jpeg, made_rows, picture, png
 from tests.dataengine.stores import rewrite
 

@@ -10,13 +10,13 @@ import pytest
 
 from dataengine.convert import convert
 from dataengine.errors import DfxError
-from dataengine.extract import ExtractSettings
 from dataengine.layouts import scan
 from dataengine.layouts.scan import ScanOptions
 from dataengine.plan import ConvertSettings
 from dataengine.sample import generate_architectures
 from dataengine.sample.upsampling import ARCHITECTURES
-from dataengine.store import select
+from dataengine.selection import select
+from dataengine.settings import ExtractSettings
 
 CLASSES = ("real", *ARCHITECTURES)
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from dataengine.errors import DfxError, StoreError
-from dataengine.store import Rows
+from dataengine.selection import Rows
 from dataengine.throughput import CONTENDERS, OWN, Contender, Settings, measure
 from dataengine.throughput.race import Race
 from tests.dataengine.made import damage, jpeg, made_rows, picture, png

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from dataengine.errors import DfxError
-from dataengine.store import Rows
+from dataengine.selection import Rows
 from dataengine.throughput import PEERS, Settings
 from dataengine.throughput.peers.transforms import window
 from dataengine.throughput.race import Crop, Race, repeated, round_length

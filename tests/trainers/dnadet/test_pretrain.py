@@ -16,7 +16,7 @@ from PIL import Image
 from dataengine.batches import BadBudget, Batch
 from dataengine.errors import DfxError, StateError, StoreError
 from dataengine.loader import Loader
-from dataengine.store import Rows
+from dataengine.selection import Rows
 from tests.dataengine.made import damage, made_rows, picture, png
 from trainers.dnadet.choices import CROP_PX, choose, crop
 from trainers.dnadet.pretrain import PretrainStream

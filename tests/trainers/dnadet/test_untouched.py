@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dataengine.errors import DfxError
-from dataengine.store import Rows, select
+from dataengine.selection import Rows, select
 from tests.dataengine.made import jpeg, made_rows, picture, png
 from tests.trainers.tiny_store import write_store
 from trainers.dnadet.untouched import check_untouched

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from dataengine.extract import ExtractSettings
 from dataengine.records import clip_id
+from dataengine.settings import ExtractSettings
 from dataengine.store import Store
 from tests.trainers.made_media import CUT, Made, convert_as, frames_of, make, wall, write_video
 from trainers.checkpoint import write_weights

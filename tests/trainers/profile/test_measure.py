@@ -9,7 +9,8 @@ import pytest
 
 from dataengine.errors import DfxError, StoreError
 from dataengine.order import Balanced
-from dataengine.store import Store, select
+from dataengine.selection import select
+from dataengine.store import Store
 from trainers.config import TrainConfig
 from trainers.profile.measure import profile
 from trainers.profile.reading import Reader, fetched

@@ -11,7 +11,7 @@ from dataengine.augment import augment_preset
 from dataengine.batches import Batch
 from dataengine.errors import StateError
 from dataengine.loader import Loader
-from dataengine.store import Rows
+from dataengine.selection import Rows
 from tests.trainers.tiny_store import write_store
 from trainers.config import TrainConfig
 from trainers.stream import train_stream

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dataengine.errors import DfxError
-from dataengine.store import Rows, select
+from dataengine.selection import Rows, select
 from tests.trainers.tiny_store import METHODS, write_store
 from trainers.config import TrainConfig
 from trainers.transfer.sides import draw, parts_of, rows_of
