@@ -35,7 +35,8 @@ def derive(clips: Sequence[Clip], seed: int) -> list[Clip]:
     Identities are put in an order keyed by `seed` and dealt out (`split_sizes`). Those that swap faces in small
     circles of their own, as FF++'s pairs do, are dealt together. Where circles are large, a fake whose target and
     source fall in different splits gets "none" instead: joining clips that share an identity transitively would make
-    DFD or Celeb-DF one single group. Either way no identity is in two splits.
+    DFD or Celeb-DF one single group. Either way no identity is in two derived splits; what a derived split shares with
+    an official one is counted (`shared_identities`).
     """
     open_clips = [clip for clip in clips if not clip.split]
     split_of: dict[str, str] = {}

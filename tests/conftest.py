@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import simplejpeg
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from dataengine.convert import convert
 from dataengine.extract import ExtractSettings
@@ -16,7 +16,7 @@ from dataengine.plan import ConvertSettings
 from dataengine.store import Store
 
 # No test measures time: a busy machine must not fail one.
-settings.register_profile("dfx", deadline=None)
+settings.register_profile("dfx", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("dfx")
 
 CLASSES = ("real", "Deepfakes", "FaceSwap")
