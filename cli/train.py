@@ -6,7 +6,7 @@ import shlex
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,7 +16,8 @@ from rich.text import Text
 
 from cli.console import JsonOption, console, progress, write_json
 from cli.settings import DATA, RUN, WHERE, any_of, with_settings
-from dataengine.errors import DfxError, StoreError
+from cli.targets import targets
+from dataengine.errors import DfxError
 from trainers.config import TrainConfig
 from trainers.recipes import PRETRAINING, RECIPES, recipe_of
 from trainers.taxonomy import TASKS, TRANSFORMATION
@@ -266,8 +267,8 @@ def show_result(config: TrainConfig, result: FitResult) -> None:
     if pretrained:
         console.print(f"next: dfx train dna-det --from {shlex.quote(str(result.run))} --data STORE", soft_wrap=True)
         return
-    targets = " ".join(f"--on {shlex.quote(store)}" for store in _targets(config))
-    console.print(f"next: dfx eval {shlex.quote(str(result.run))} {targets}", soft_wrap=True)
+    on = " ".join(f"--on {shlex.quote(store)}" for store in targets(config)) or "--on STORE"
+    console.print(f"next: dfx eval {shlex.quote(str(result.run))} {on}", soft_wrap=True)
 
 
 def _show_spread(results: list[FitResult]) -> None:
@@ -281,19 +282,6 @@ def _show_spread(results: list[FitResult]) -> None:
     )
     runs = " ".join(shlex.quote(str(result.run)) for result in results)
     console.print(f"their spread elsewhere: dfx eval {runs} --on STORE", soft_wrap=True)
-
-
-def _targets(config: TrainConfig) -> list[str]:
-    """The stores trained on, and those that lie beside them: what the run is worth being evaluated on."""
-    from dataengine.store import DATASET_FILE, open_store, parse_ref
-
-    sources = [parse_ref(text).path for text in config.sources]
-    beside = sorted(str(file.parent) for path in sources for file in Path(path).parent.glob(f"*/{DATASET_FILE}"))
-    found: dict[str, str] = {}
-    for path in (*sources, *beside):
-        with suppress(StoreError):
-            found.setdefault(str(open_store(path).root.resolve()), path)
-    return list(found.values())
 
 
 def payload(result: FitResult) -> dict[str, Any]:

@@ -150,6 +150,12 @@ def _where(store: Store, ref: StoreRef, columns: set[str]) -> pa.Table:
     for column, values in ref.where:
         there = _values(store, column)
         for value in values:
+            if value in SPLITS and column == "split" and value not in there:
+                other = next(split for split in ("test", "val", *there) if split in there)
+                raise StoreError(
+                    f"{ref.path} has no {value} split, it has {' and '.join(there)}; name one of them: "
+                    f"{StoreRef(ref.path, tuple((name, (other,) if name == column else of) for name, of in ref.where))}"
+                )
             if value not in there:
                 raise StoreError(f"{ref}: {unknown_name(column, value, there)}")
     wanted = [(column, pa.array(values)) for column, values in ref.where]

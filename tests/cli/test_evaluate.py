@@ -60,7 +60,8 @@ def test_a_store_of_one_label_has_an_undefined_auc(run: Path, shards: Path) -> N
 def test_a_missing_split_names_those_there_are(run: Path, shards: Path) -> None:
     found = CliRunner().invoke(app, [str(run), "--on", str(shards / "away"), "--split", "val", *CPU])
     assert isinstance(found.exception, StoreError)
-    assert "unknown split 'val'; did you mean test?" in str(found.exception)
+    away = shards / "away"
+    assert str(found.exception) == f"{away} has no val split, it has test; name one of them: {away}@split=test"
 
 
 def test_stored_predictions_are_scored_without_naming_a_store(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,7 +13,8 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from cli.train import _targets, train
+from cli.targets import targets
+from cli.train import train
 from dataengine.errors import DfxError
 from tests.trainers.tiny_store import write_store
 from trainers.checkpoint import read_state
@@ -45,7 +47,7 @@ def test_a_run_is_trained_named_and_followed_by_the_next_command(folder: Path, m
     output = call("attribution", "--data", "shards/tiny", *SMALL, "--json", "out/train.json")
     run = "runs/attribution-tiny-test_resnet-ce-s0"
     assert open_run(run).train.size == 32
-    assert f"next: dfx eval {run} --on shards/tiny --on shards/beside" in output
+    assert f"next: dfx eval {run} --on shards/beside" in output
     assert "best epoch 1 of 1: balanced accuracy" in output
     result = json.loads(Path("out/train.json").read_text())
     assert list(result) == ["run", "metric", "value", "best_epoch", "unreadable", "seconds", "epochs"]
@@ -75,7 +77,20 @@ def test_the_next_command_names_each_store_that_opens_once(tmp_path: Path, monke
     Path("again").symlink_to("a")
     Path("broken/dataset.json").write_text("{}")
     config = TrainConfig(data=("a@method=real", "./again@method=Deepfakes"))
-    assert _targets(config) == ["a", "b"]
+    assert targets(config) == ["a", "b"]
+
+
+def test_the_next_command_names_three_stores_with_a_test_split_and_no_other_cut_of_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_store(Path("a"), clips={"train": 1, "val": 1})
+    for name in ("b", "c", "d", "e"):
+        write_store(Path(name), clips={"test": 1})
+    shutil.copytree("b", "b-png")
+    config = TrainConfig(data=("a",))
+    assert targets(config) == ["b", "c", "d"]
+    assert targets(TrainConfig(data=("b",))) == ["b", "c", "d"]
 
 
 def test_the_help_shows_every_default() -> None:

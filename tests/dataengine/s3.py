@@ -246,6 +246,10 @@ def served() -> Iterator[Remote]:
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     _, port = server.get_host_and_port()
+    connection = http.client.HTTPConnection("127.0.0.1", port)
+    connection.request("POST", "/moto-api/reset")  # it remembers the buckets of servers before it
+    connection.getresponse().read()
+    connection.close()
     remote = Remote(port)
     try:
         yield remote

@@ -17,8 +17,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dataengine.errors import DfxError, StateError, StoreError, unknown_name
+from dataengine.place import place_of
 from dataengine.selection import select
-from dataengine.store import StoreRef, file_sha256, parse_ref
+from dataengine.store import DATASET_FILE, StoreRef, file_sha256, parse_ref
 from trainers.checkpoint import write_json, write_whole
 from trainers.dnadet.protocols import relabel
 from trainers.evaluation.assess import assess, levels_of
@@ -148,6 +149,8 @@ def _asked(run: Run, ref: str, split: str, weights: str | None) -> _Asked:
     except DfxError as error:
         stored = find_stored(run.path, ref, split)
         if stored is None:
+            if (place_of(parse_ref(ref).path) / DATASET_FILE).exists():  # the selection is wrong, not the store
+                raise
             what = f"{run.path} holds no predictions of it to score without the store"
             raise StoreError(f"{error}; {what}") from None
         return _kept(run, stored, weights)

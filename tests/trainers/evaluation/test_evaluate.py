@@ -107,7 +107,7 @@ def test_predictions_are_made_once_and_again_for_other_weights(run: Path, shards
 
 def test_a_missing_split_is_an_error_that_names_those_there_are(run: Path, shards: Path) -> None:
     before = sorted((run / "predictions").iterdir())
-    with pytest.raises(StoreError, match=r"away.*unknown split 'val'; did you mean test\?"):
+    with pytest.raises(StoreError, match=r"away has no val split, it has test; name one of them: .*away@split=test$"):
         on_cpu(run, [str(shards / "home"), str(shards / "away")], split="val")
     assert sorted((run / "predictions").iterdir()) == before
 
