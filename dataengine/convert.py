@@ -25,7 +25,7 @@ from dataengine.merge import listed, merge, shard_clips, tables_of
 from dataengine.methods import named_by_user
 from dataengine.place import Place, place_of
 from dataengine.plan import ConvertSettings, Plan, ShardPlan, make_plan, settings_json
-from dataengine.publish import clear_workplaces, publish, workplace
+from dataengine.publish import clear_working_folders, publish, working_folder
 from dataengine.records import Clip, ClipReport
 from dataengine.shard import Job, finished, stands
 from dataengine.store import DATASET_FILE, Store, open_store
@@ -151,11 +151,11 @@ def _held(out: Place) -> Iterator[Callable[[], None]]:
     if isinstance(out, Path):
         _make(out)
     with alone(out) as check:
-        clear_workplaces(out)
+        clear_working_folders(out)
         try:
             yield check
         finally:
-            clear_workplaces(out)
+            clear_working_folders(out)
             if (out / DATASET_FILE).exists():  # while it is held: another run may need PARTS as soon as it is not
                 if isinstance(out, Path):
                     shutil.rmtree(out / PARTS, ignore_errors=True)
@@ -195,7 +195,7 @@ def _recognise(out: Place, about: dict[str, Any]) -> Store | None:
         if name == DATASET_FILE and _tables_stand(out, there):
             return Store(out, there)
     (out / DATASET_FILE).unlink(missing_ok=True)  # without its tables, a store is made again
-    with workplace(out) as folder, disk_full_is_clear(folder):
+    with working_folder(out) as folder, disk_full_is_clear(folder):
         write_whole(folder / _PLAN, json.dumps(about).encode())
         publish(folder, out, [_PLAN])
     return None

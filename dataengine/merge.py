@@ -18,7 +18,7 @@ from dataengine.errors import StoreError
 from dataengine.leaks import format_leaks
 from dataengine.place import Place, is_remote
 from dataengine.plan import Plan
-from dataengine.publish import publish, workplace
+from dataengine.publish import publish, working_folder
 from dataengine.records import CLIPS_SCHEMA, FORMAT, INDEX_SCHEMA, SHARDS_SCHEMA
 from dataengine.shard import finished
 from dataengine.store import CLIPS_FILE, DATASET_FILE, INDEX_FILE, SHARDS_FILE, file_sha256, fingerprint, shards_digest
@@ -63,7 +63,7 @@ def merge(plan: Plan, out: Place, about: dict[str, Any]) -> None:
         raise _nothing(listed(out, names, lambda name: shard_clips(name, out)))
     kept = [asdict(record) for record in records if record.samples]
     shards = pa.Table.from_pylist(kept, schema=SHARDS_SCHEMA)
-    with workplace(out) as folder, disk_full_is_clear(folder):
+    with working_folder(out) as folder, disk_full_is_clear(folder):
         _concatenate(folder / INDEX_FILE, listed(out, names, lambda name: _part(name, "index", out)), INDEX_SCHEMA)
         _concatenate(folder / CLIPS_FILE, listed(out, names, lambda name: _part(name, "clips", out)), CLIPS_SCHEMA)
         write_table(folder / SHARDS_FILE, shards)

@@ -15,7 +15,7 @@ from dataengine.whole import PARTS
 
 
 @contextmanager
-def workplace(out: Place) -> Iterator[Path]:
+def working_folder(out: Place) -> Iterator[Path]:
     """A folder of this machine, with PARTS in it, to finish files of the store `out` in.
 
     Where the store lies here, it is the store. Otherwise it is a new folder in that of temporary files (TMPDIR), gone
@@ -30,7 +30,7 @@ def workplace(out: Place) -> Iterator[Path]:
 
 
 def publish(folder: Path, out: Place, names: Iterable[str]) -> None:
-    """Bring finished files from their workplace to the store, one after the other, each whole and in full length.
+    """Bring finished files from their working folder to the store, one after the other, each whole and in full length.
 
     Where the store lies here, they are in their place already. Raises StoreError where one cannot be written.
     """
@@ -40,7 +40,7 @@ def publish(folder: Path, out: Place, names: Iterable[str]) -> None:
                 (out / name).write(stream)
 
 
-def clear_workplaces(out: Place) -> None:
+def clear_working_folders(out: Place) -> None:
     """Remove what processes of this machine that were killed have left; for whoever holds the store alone."""
     if isinstance(out, Path):
         for stale in (out / PARTS).glob("tmp-*"):
@@ -51,5 +51,5 @@ def clear_workplaces(out: Place) -> None:
 
 
 def _prefix(out: RemotePath) -> str:
-    """Of the names of a store's workplaces, so that what a killed run has left can be found again."""
+    """Of the names of a store's working folders, so that what a killed run has left can be found again."""
     return f"dfx-{hashlib.sha256(str(out).encode()).hexdigest()[:16]}-"

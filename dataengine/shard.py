@@ -21,7 +21,7 @@ from dataengine.extract import extract
 from dataengine.order import counter_hash, text_hash
 from dataengine.place import Place
 from dataengine.plan import ConvertSettings, ShardPlan
-from dataengine.publish import publish, workplace
+from dataengine.publish import publish, working_folder
 from dataengine.records import CLIPS_SCHEMA, INDEX_SCHEMA, Clip, ClipReport, Sample, sample_key
 from dataengine.store import file_sha256
 from dataengine.tar import TarSample, index_path, write_tar
@@ -59,7 +59,7 @@ def write_shard(plan: ShardPlan, job: Job) -> Generator[ClipReport, None, ShardR
     """
     settings = job.settings
     with (
-        workplace(job.out) as folder,
+        working_folder(job.out) as folder,
         disk_full_is_clear(folder),
         tempfile.SpooledTemporaryFile(max_size=_SPOOL_BYTES, dir=str(folder / PARTS)) as spool,
     ):
