@@ -144,17 +144,26 @@ def draw(rows: list[dict[str, Any]], file: Path) -> None:
             right.plot(clips, [one["driver_mb"] for one in of], "s:", color=colour, label=f"driver of {label}")
         for axes, what in ((left, "seconds, start-up included"), (right, "peak resident memory, MB")):
             axes.set_xscale("log")
+            axes.set_xticks(sorted({one["clips"] for one in grown}))
+            axes.minorticks_off()
+            axes.xaxis.set_major_formatter(_number)
             axes.set_xlabel("clips")
             axes.set_ylabel(what)
             axes.grid(color=FAINT, linewidth=0.5)
             axes.spines[["top", "right"]].set_visible(False)
             axes.legend(frameon=False, fontsize=8, labelcolor=INK)
         left.set_yscale("log")
+        left.yaxis.set_major_formatter(_number)
         right.set_ylim(0, 1600)
         right.axhline(1500, color=MUTED, linewidth=1, linestyle="--")
         right.annotate("bound of a worker", (grown[0]["clips"], 1515), color=MUTED, fontsize=8)
         figure.savefig(file, dpi=150)
         plt.close(figure)
+
+
+def _number(value: float, _: int) -> str:
+    """What an axis calls a value: no powers of ten."""
+    return f"{value:,.0f}"
 
 
 def main() -> None:
