@@ -13,7 +13,7 @@ import numpy.typing as npt
 import torch
 
 from dataengine.augment import Augment, augment_preset
-from dataengine.backends import Decoded, Request, Setup, choose_backend, open_backend
+from dataengine.backends import Decoded, GpuDecoding, Request, Setup, choose_backend, open_backend
 from dataengine.backends.cpu import Scratch, decode_sample
 from dataengine.backends.slices import usable_cpus
 from dataengine.batches import BadBudget, BadSamples, Batch
@@ -67,6 +67,7 @@ class Loader(Stream):
         mean: tuple[float, float, float] = (0.485, 0.456, 0.406),
         std: tuple[float, float, float] = (0.229, 0.224, 0.225),
         prefetch: int = 2,
+        gpu: GpuDecoding | None = None,
         budget: BadBudget | None = None,
     ) -> None:
         """`labels` int64, one a row; None: the index's own, 0 real and 1 fake. `batch` counts all ranks' samples.
@@ -74,7 +75,7 @@ class Loader(Stream):
         `torch.distributed`, or of torchrun. `gathered`: embeddings are gathered from all ranks, so that a group of
         the policy may be spread over them. `threads` None: as many as this process may use CPUs. `dtype` uint8: not
         normalised; else `mean` and `std` (of [0, 1]) are taken off on the device. `prefetch`: batches that are worked
-        on ahead."""
+        on ahead. `gpu` None: as `GpuDecoding` decodes."""
         super().__init__()
         threads = usable_cpus() if threads is None else threads
         for name, value in (("size", size), ("prefetch", prefetch), ("threads", threads)):
@@ -108,6 +109,7 @@ class Loader(Stream):
             prefetch=prefetch,
             device=self._device,
             operations=self._augment.operations,
+            gpu=gpu or GpuDecoding(),
         )
         self._backend = open_backend(chosen, setup)
         weakref.finalize(self, self._shards.close)  # at the interpreter's end before the threads are waited for

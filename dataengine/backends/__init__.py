@@ -43,6 +43,19 @@ class Decoded:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GpuDecoding:
+    """How DALI decodes JPEGs on a GPU. Nothing of it touches decoding on a CPU."""
+
+    engine_share: float = 0.65
+    """Share of a batch for the GPU's JPEG engine, in [0, 1] (DALI's `hw_decoder_load`, and its default); the rest goes
+    to the GPU's cores, whose Huffman decoding is done by CPU threads. GPUs without an engine ignore it."""
+    fancy: bool = True
+    """Whether subsampled chroma is interpolated, as libjpeg-turbo does, so that the backends agree; else repeated."""
+    largest: tuple[int, int] = (0, 0)
+    """Width and height in pixels of the largest image to come, for which memory is taken beforehand; 0: none is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Setup:
     """What a backend is built for."""
 
@@ -58,6 +71,7 @@ class Setup:
     device: torch.device
     operations: frozenset[str] = frozenset()
     """Those of `dataengine.augment.OPERATIONS` that may be drawn."""
+    gpu: GpuDecoding = GpuDecoding()
 
 
 class Backend(Protocol):

@@ -180,12 +180,15 @@ def _outputs(feed: Callable[[], list[Any]], setup: Setup, on_gpu: bool) -> tuple
         no_copy=not on_gpu,
     )
     # Fancy upsampling, and no antialiasing: what libjpeg-turbo and OpenCV do, so that the backends agree.
-    decode = {
+    decode: dict[str, Any] = {
         "device": "mixed" if on_gpu else "cpu",
         "output_type": types.RGB,
-        "jpeg_fancy_upsampling": True,
+        "jpeg_fancy_upsampling": setup.gpu.fancy or not on_gpu,
         "adjust_orientation": False,
     }
+    if on_gpu:
+        decode["hw_decoder_load"] = setup.gpu.engine_share
+        decode["preallocate_width_hint"], decode["preallocate_height_hint"] = setup.gpu.largest
     whole = fn.decoders.image(encoded, **decode) if setup.views > 1 else None
     outputs = []
     for view in range(setup.views):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import platform
+import subprocess
 import time
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -20,6 +21,8 @@ _PACKAGES = (
     "simplejpeg",
     "opencv-python-headless",
     "nvidia-dali-cuda130",
+    "nvidia-nvimgcodec-cu13",
+    "nvidia-nvjpeg",
     "torchvision",
     "pillow",
     "webdataset",
@@ -31,7 +34,7 @@ _PACKAGES = (
 
 
 def machine() -> dict[str, Any]:
-    """The processor, the GPUs and the versions that a measurement depends on."""
+    """The processor, the GPUs with their driver, and the versions that a measurement depends on."""
     gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
     return {
         "system": f"{platform.system()} {platform.machine()}",
@@ -39,6 +42,8 @@ def machine() -> dict[str, Any]:
         "cpus": os.cpu_count(),
         "usable_cpus": usable_cpus(),
         "gpus": gpus,
+        "driver": _driver() if gpus else None,
+        "cuda": torch.version.cuda,
         "python": platform.python_version(),
         "versions": {name: _version(name) for name in _PACKAGES},
     }
@@ -50,6 +55,16 @@ def _processor() -> str:
             return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
     except (OSError, StopIteration):
         return platform.processor() or platform.machine()
+
+
+def _driver() -> str | None:
+    """The NVIDIA driver's version, as its own tool tells it."""
+    ask = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
+    try:
+        told = subprocess.run(ask, capture_output=True, text=True, check=True, timeout=60).stdout
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return told.splitlines()[0].strip() if told.strip() else None
 
 
 def _version(package: str) -> str | None:
