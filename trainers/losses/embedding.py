@@ -37,11 +37,10 @@ def embedding_loss(spec: LossSpec, *, num_features: int, num_classes: int) -> nn
     if name == "circle":
         return Circle(spec.of_term("margin"), spec.of_term("scale"))
     if name == "arcface":
-        from pytorch_metric_learning.losses import ArcFaceLoss
+        from trainers.losses.arcface import ArcFace
 
         degrees = math.degrees(spec.of_term("margin"))
-        arcface: nn.Module = ArcFaceLoss(num_classes, num_features, margin=degrees, scale=spec.of_term("scale"))
-        return arcface
+        return ArcFace(num_classes, num_features, margin=degrees, scale=spec.of_term("scale"))
     if name == "proxyanchor":
         from pytorch_metric_learning.losses import ProxyAnchorLoss
 
