@@ -64,7 +64,7 @@ def scan(tree: SourceTree, options: ScanOptions) -> Scan:
     stray = [path for path in tree.below(top, VIDEO_SUFFIXES) if path.count("/") != 2]
     notes = [
         "the reals of its fakes are FF++'s, of quality c23 (`dfx shard ff++`)",
-        "its people are FF++'s, which has splits of its own: score what was trained on it with "
+        "its people are FF++'s, which has splits of its own: score what was trained on FF++ with "
         "`dfx eval --unseen-people`",
     ]
     return scan_of(clips, tree, "official lists of fakes", notes, missing=missing, unexpected=stray)

@@ -46,7 +46,7 @@ def scan(tree: SourceTree, options: ScanOptions) -> Scan:
         raise LayoutError(f"{tree.root} holds no {quality} videos; {remedy}")
     notes = [
         "the reals of its fakes are Celeb-DF's (`dfx shard celeb-df`)",
-        "its people are Celeb-DF's, which has splits of its own: score what was trained on it with "
+        "its people are Celeb-DF's, which has splits of its own: score what was trained on Celeb-DF with "
         "`dfx eval --unseen-people`",
     ]
     return scan_of(clips, tree, "derived by identity", notes)

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dataengine.errors import StateError
-from dataengine.selection import select
+from dataengine.selection import Rows, select
 from tests.trainers.tiny_store import write_store
 from trainers.config import TrainConfig
 from trainers.evaluation.assess import assess
@@ -159,12 +159,16 @@ def test_people_of_a_run_that_another_started_from_were_trained_on_too(
         trained_people(open_run(second.path))
 
 
+@pytest.fixture(scope="module")
+def rows(shards: Path) -> Rows:
+    return select([str(shards / "shared")])
+
+
 WHO = [*(f"home/train{n}" for n in range(6)), *(f"home/val{n}" for n in range(6, 16)), "actor/train0", "actor/new15"]
 
 
 @given(trained=st.sets(st.sampled_from(WHO), max_size=9))
-def test_a_clip_is_left_out_exactly_where_it_shows_somebody(shards: Path, trained: set[str]) -> None:
-    rows = select([str(shards / "shared")])
+def test_a_clip_is_left_out_exactly_where_it_shows_somebody(rows: Rows, trained: set[str]) -> None:
     every = {
         (number, method): shared("test", number, method) for number in range(16) for method in ("real", "Deepfakes")
     }
