@@ -68,6 +68,14 @@ def evaluate_runs(
             "same architecture; repeatable.",
         ),
     ] = None,
+    unseen_people: Annotated[
+        bool,
+        typer.Option(
+            "--unseen-people",
+            help="Score only clips of people who were not trained on, neither in the footage nor put into a fake. Lies "
+            "beside the plain result, which stays that of the report.",
+        ),
+    ] = False,
     figures: Annotated[bool, typer.Option("--figures", help="Also draw reliability diagrams into the run.")] = False,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, or auto: a GPU where there is one.")] = "auto",
     backend: Annotated[str, typer.Option(help="Who decodes: auto (DALI on a GPU, else cpu), cpu, dali.")] = "auto",
@@ -107,6 +115,7 @@ def evaluate_runs(
                 split=split,
                 clips=clips,
                 counts_as=parse_counts_as(counts_as or []),
+                unseen_people=unseen_people,
                 figures=figures,
                 device=device,
                 backend=backend,
@@ -131,7 +140,8 @@ def _show_spreads(every: list[list[dict[str, Any]]]) -> None:
 
     for results in zip(*every, strict=True):
         first = results[0]
-        title = f"\n{len(results)} seeds on {first['store']}{first['selection']}, split {first['split']}, by clip"
+        where = f"{first['store']}{first['selection']}, split {first['split']}{_part(first)}"
+        title = f"\n{len(results)} seeds on {where}, by clip"
         show_table(title, COLUMNS, table(spreads(results), names_of()))
 
 
@@ -139,6 +149,7 @@ def _show(result: Mapping[str, Any]) -> None:
     title = f"\n{result['run']} on {result['store']}{result['selection']}, split {result['split']}"
     if result["counts_as"]:
         title += ", where " + ", ".join(f"{method} counts as {name}" for method, name in result["counts_as"].items())
+    title += _part(result)
     columns = ("", "frames", "95 %", "clips", "95 %")
     rows = [("number", str(result["frame"]["num"]), "", str(result["clip"]["num"]), "")]
     for metric, name in names_of().items():
@@ -159,6 +170,10 @@ def _show(result: Mapping[str, Any]) -> None:
             for name, counts in zip(matrix["rows"], matrix["counts"], strict=True)
         ],
     )
+
+
+def _part(result: Mapping[str, Any]) -> str:
+    return ", people unseen in training alone" if result["unseen_people"] else ""
 
 
 def _show_recall(result: Mapping[str, Any]) -> None:
@@ -229,6 +244,12 @@ def _remarks(result: Mapping[str, Any]) -> list[str]:
         remarks.append("an imported run: what it was trained on is unknown, these people may be among it")
     if result["groups_shared_with_training"]:
         remarks.append(
-            f"{result['groups_shared_with_training']} identity groups were trained on as well: the numbers flatter"
+            f"{result['groups_shared_with_training']} identity groups were trained on as well: the numbers flatter; "
+            "--unseen-people scores without them"
         )
+    if others := result["unseen_people"]:
+        counts = (f"{of['kept']} of {of['kept'] + of['left_out']} {name}" for name, of in others["clips"].items())
+        remarks.append(f"clips that show nobody who was trained on: {', '.join(counts)}; the rest is left out")
+        if others["source_unknown"]:
+            remarks.append(f"of {others['source_unknown']} of these fakes the store does not say who was put in")
     return remarks

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from dataengine.errors import DfxError
@@ -12,9 +14,9 @@ from dataengine.faces.boxes import box_notes, box_path, load_boxes
 from dataengine.faces.detector import load_detector
 from dataengine.faces.face import Face, centred, crop
 from dataengine.faces.search import Search
-from dataengine.faces.tracks import follow, seen_enough
+from dataengine.faces.tracks import MAX_GAP, follow, seen_enough
 from dataengine.records import Box, Clip
-from dataengine.video import Pixels
+from dataengine.video import Pixels, frame_indices
 
 if TYPE_CHECKING:
     from dataengine.settings import ExtractSettings
@@ -96,11 +98,11 @@ def face_crops(
 
     num_frames = 0
 
-    def counted() -> Iterator[Frame]:
+    def counted() -> Iterator[tuple[int, Frame]]:
         nonlocal num_frames
-        for frame in frames:
+        for entry in placed(frames, clip, settings.frames):
             num_frames += 1
-            yield frame
+            yield entry
 
     tracks = follow(counted(), looking.detect, looking.near, cut, stride=looking.stride)
     kept = tracks[:1]
@@ -114,6 +116,21 @@ def face_crops(
         for sighting, (index, image, box) in track
     ]
     return ClipFaces(sorted(crops, key=lambda entry: (entry.frame, entry.number)), len(tracks), left_out)
+
+
+def placed(frames: Iterator[Frame], clip: Clip, most: int) -> Iterator[tuple[int, Frame]]:
+    """Each of a clip's frames with its position, of the `most` that were sampled evenly: 0, 1, 2, ...
+
+    Images that could not be read leave theirs out. What lies between two `ranges` of a video is not the clip's, however
+    short it is, and leaves out more than a track bridges.
+    """
+    if clip.media == "images":
+        position_of = {index: position for position, index in enumerate(frame_indices(len(clip.paths), most))}
+        yield from ((position_of[frame[0]], frame) for frame in frames)
+        return
+    gaps = [start for (_, stop), (start, _) in pairwise(clip.ranges) if stop < start]
+    for number, frame in enumerate(frames):
+        yield number + (MAX_GAP + 1) * bisect_right(gaps, frame[0]), frame
 
 
 def _nowhere(frame: Frame, expected: Sequence[Face]) -> None:

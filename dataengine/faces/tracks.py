@@ -16,7 +16,8 @@ from dataengine.faces.face import Face, Landmarks
 from dataengine.records import Box, FaceOrigin
 
 MAX_GAP = 2
-"""Sampled frames in a row without a face that are bridged; a longer gap is left out, though the track may go on."""
+"""Sampled frames in a row without a face that are bridged; a longer gap is left out, though the track may go on where a
+later face overlaps with its last."""
 
 LINK_IOU = 0.3
 """The least overlap that takes a face for the track's. Sampled frames are some 0.4 s apart, and in that time a head may
@@ -48,7 +49,7 @@ class Sighting:
     """A track's face in one sampled frame."""
 
     position: int
-    """Of the frame among the sampled ones, from 0."""
+    """Of the frame: see `follow`."""
     face: Face
 
 
@@ -57,13 +58,15 @@ class Tracks:
 
     def __init__(self) -> None:
         self.tracks: list[list[Sighting]] = []
+        self._there: set[int] = set()
 
     def add(self, position: int, faces: Sequence[Face]) -> list[tuple[int, Sighting]]:
         """Link the faces of the frame at `position` to the tracks, or begin new ones.
 
         Returns all the sightings this settles as (track, sighting): those of this frame, and those that bridge a
-        track's gap of up to MAX_GAP frames before it.
+        track's gap of up to MAX_GAP positions before it, at each that a frame was added for.
         """
+        self._there.add(position)
         linked = self._linked(position, faces)
         settled: list[tuple[int, Sighting]] = []
         for j, face in enumerate(faces):
@@ -75,7 +78,8 @@ class Tracks:
                 if 0 < gap <= MAX_GAP:
                     bridge = between(last.face, face, gap, "interpolated")
                     places = range(last.position + 1, position)
-                    sightings = [*(Sighting(p, f) for p, f in zip(places, bridge, strict=True)), *sightings]
+                    seen = [Sighting(p, f) for p, f in zip(places, bridge, strict=True) if p in self._there]
+                    sightings = [*seen, *sightings]
             else:
                 self.tracks.append([])
             self.tracks[number].extend(sightings)
@@ -100,7 +104,7 @@ class Tracks:
 
 
 def follow(
-    frames: Iterable[Frame],
+    frames: Iterable[tuple[int, Frame]],
     detect: Callable[[Frame], Sequence[Face]],
     near: Callable[[Frame, Sequence[Face]], Sequence[Face] | None],
     crop: Callable[[Frame, Face], Crop],
@@ -109,7 +113,9 @@ def follow(
 ) -> list[list[tuple[Sighting, Crop]]]:
     """The clip's tracks, the first the largest: each of its sightings in order, with its crop.
 
-    `detect` looks at every `stride`-th frame and the last. Where each face of one such frame overlaps with one of the
+    `frames` come with their positions, ascending: one is a sampling step, and where positions are left out, that much
+    of the clip is not there. `detect` looks at every `stride`-th frame and the last, and so on both sides of what is
+    not there. Where each face of one such frame overlaps with one of the
     next and the other way round, the frames between get boxes on the straight line ("tracked"); where not, they are
     looked at too: first `near` where the faces should be, and in full where that gives None, for a face is missing.
     At most `stride` + MAX_GAP frames are held at a time, and the crops of every track.
@@ -223,13 +229,18 @@ def iou(a: Box, b: Box) -> float:
     return both / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - both)
 
 
-def _runs(frames: Iterable[Frame], stride: int, window: dict[int, Frame]) -> Iterator[range]:
+def _runs(frames: Iterable[tuple[int, Frame]], stride: int, window: dict[int, Frame]) -> Iterator[range]:
     """Put frames into `window` and yield their positions in runs: the last of each run is one to look at."""
-    start = position = 0
-    for position, frame in enumerate(frames):
+    first = start = end = 0
+    for position, frame in frames:
+        if position != end:  # what lies before ends as a clip does, and a straight line crosses nothing
+            if start < end:
+                yield range(start, end)
+            first = start = position
         window[position] = frame
-        if position % stride == 0:
-            yield range(start, position + 1)
-            start = position + 1
-    if start <= position and window:
-        yield range(start, position + 1)
+        end = position + 1
+        if (position - first) % stride == 0:
+            yield range(start, end)
+            start = end
+    if start < end:
+        yield range(start, end)

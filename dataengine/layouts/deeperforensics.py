@@ -62,7 +62,11 @@ def scan(tree: SourceTree, options: ScanOptions) -> Scan:
     clips = list(_clips(tree, f"{top}/{variant}", variant, split_of, lists.shown(below)))
     missing = {f"{top}/{variant}/{name}" for name in split_of} - {clip.paths[0] for clip in clips}
     stray = [path for path in tree.below(top, VIDEO_SUFFIXES) if path.count("/") != 2]
-    notes = ["the reals of its fakes are FF++'s, of quality c23 (`dfx shard ff++`)"]
+    notes = [
+        "the reals of its fakes are FF++'s, of quality c23 (`dfx shard ff++`)",
+        "its people are FF++'s, which has splits of its own: score what was trained on FF++ with "
+        "`dfx eval --unseen-people`",
+    ]
     return scan_of(clips, tree, "official lists of fakes", notes, missing=missing, unexpected=stray)
 
 

@@ -66,7 +66,11 @@ def scan(tree: SourceTree, options: ScanOptions) -> Scan:
             if (other := folder_of.setdefault(raw, folder)) != folder:
                 raise LayoutError(f"{tree.shown(folder)} and {other} are two names of one method; keep one of them")
             clips += _method(tree, folder, folder, raw, split)
-    notes = ["the reals of its fakes are FF++'s and, below cdf, Celeb-DF's (`dfx shard ff++`, `dfx shard celeb-df`)"]
+    notes = [
+        "the reals of its fakes are FF++'s and, below cdf, Celeb-DF's (`dfx shard ff++`, `dfx shard celeb-df`)",
+        "its people are FF++'s and Celeb-DF's, which have splits of their own: score what was trained on them with "
+        "`dfx eval --unseen-people`",
+    ]
     return scan_of(clips, tree, _split_origin({clip.split for clip in clips}), notes)
 
 

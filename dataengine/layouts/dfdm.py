@@ -44,7 +44,11 @@ def scan(tree: SourceTree, options: ScanOptions) -> Scan:
         there = [other for other in QUALITIES if tree.below(f"DFDM_{other}", VIDEO_SUFFIXES)]
         remedy = f"take --quality {there[0]}" if there else "give the folder that holds them with --root"
         raise LayoutError(f"{tree.root} holds no {quality} videos; {remedy}")
-    notes = ["the reals of its fakes are Celeb-DF's (`dfx shard celeb-df`)"]
+    notes = [
+        "the reals of its fakes are Celeb-DF's (`dfx shard celeb-df`)",
+        "its people are Celeb-DF's, which has splits of its own: score what was trained on Celeb-DF with "
+        "`dfx eval --unseen-people`",
+    ]
     return scan_of(clips, tree, "derived by identity", notes)
 
 

@@ -94,3 +94,21 @@ def test_a_method_that_counts_as_a_class_is_right_when_it_is_given_that_class(ru
     assert "(unseen)" not in counted.output
     wrong = CliRunner().invoke(app, [str(run), *where, "--counts-as", "FaceSwap=Deepfake"])
     assert "unknown class 'Deepfake'; did you mean Deepfakes" in str(wrong.exception)
+
+
+def test_people_who_were_trained_on_are_left_out_and_counted(run: Path, shards: Path, tmp_path: Path) -> None:
+    people = lambda split, number, method: (f"home/train{number:03d}", "")  # noqa: E731
+    write_store(tmp_path / "near", clips={"test": 8}, methods=("real", "FaceSwap"), frames=1, people=people)
+    where = ["--on", str(tmp_path / "near"), *CPU]
+    plain = CliRunner().invoke(app, [str(run), *where])
+    assert "6 identity groups were trained on as well: the numbers flatter" in plain.output
+    found = CliRunner().invoke(app, [str(run), *where, "--unseen-people", "--json", str(tmp_path / "result.json")])
+    assert found.exit_code == 0, found.output
+    told = " ".join(found.output.split())
+    assert "small on near, split test, people unseen in training alone" in told
+    assert "clips that show nobody who was trained on: 2 of 8 real, 2 of 8 FaceSwap; the rest is left out" in told
+    assert "of 2 of these fakes the store does not say who was put in" in told
+    assert "flatter" not in told
+    (result,) = json.loads((tmp_path / "result.json").read_text())
+    assert result["clip"]["num"] == 4
+    assert result["unseen_people"]["clips"]["real"] == {"kept": 2, "left_out": 6}

@@ -6,7 +6,7 @@ import hashlib
 import io
 import json
 import tarfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -31,8 +31,12 @@ def write_store(
     px: int = 40,
     seed: int = 0,
     broken: Sequence[str] = (),
+    people: Callable[[str, int, str], tuple[str, str]] | None = None,
 ) -> Path:
-    """Write a store with `clips[split]` clips of each method; the keys in `broken` get bytes that are no image."""
+    """Write a store with `clips[split]` clips of each method; the keys in `broken` get bytes that are no image.
+
+    `people(split, number, method)` says who a clip shows, target and source; else each clip's number is its own person.
+    """
     rng = np.random.default_rng(seed)
     root.mkdir(parents=True)
     index, shards, clip_rows = [], [], []
@@ -43,6 +47,9 @@ def write_store(
                 for method in methods:
                     clip = f"{root.name}/{method}/{split}{number:03d}"
                     row = _clip_row(root.name, split, method, clip)
+                    if people is not None:
+                        target, source = people(split, number, method)
+                        row |= {"target_id": target, "group": target, "source_id": source}
                     clip_rows.append({**row, "status": "ok", "samples": frames, "path": clip, "shard": shard})
                     for frame in range(frames):
                         key = f"{clip}/{frame:06d}"

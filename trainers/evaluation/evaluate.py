@@ -8,7 +8,7 @@ shared with training.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,10 +19,11 @@ import pyarrow.compute as pc
 from dataengine.errors import DfxError, StateError, StoreError, unknown_name
 from dataengine.place import place_of
 from dataengine.selection import select
-from dataengine.store import DATASET_FILE, StoreRef, file_sha256, parse_ref
+from dataengine.store import DATASET_FILE, file_sha256, parse_ref
 from trainers.checkpoint import write_json, write_whole
 from trainers.dnadet.protocols import relabel
 from trainers.evaluation.assess import assess, levels_of
+from trainers.evaluation.people import OF_CLIPS, Strangers, strangers, trained_groups, trained_people
 from trainers.evaluation.reliability import draw_reliability
 from trainers.evaluation.source import Source, source_of
 from trainers.evaluation.stored import Stored, find_stored, stored_predictions
@@ -44,6 +45,7 @@ def evaluate(
     split: str = "test",
     clips: str = "mean",
     counts_as: Mapping[str, str] | None = None,
+    unseen_people: bool = False,
     figures: bool = False,
     device: str = "auto",
     backend: str = "auto",
@@ -61,15 +63,20 @@ def evaluate(
     trained on, if another split of it) and `groups_shared_with_training` (identity groups that were trained on as well;
     null where a source's store is not where it was; both null for an imported run, which does not know its sources),
     `source` (what the source's validation predictions gave), `counts_as` (the trained class that a method was scored
-    as, as it was given; see `trainers.dnadet.protocols`),
+    as, as it was given; see `trainers.dnadet.protocols`), `unseen_people` (null where all rows were scored),
     `checked`: whether the `store` was there and still holds what was predicted, and whether the `weights` there made
     the predictions; and `figure`, the reliability diagram that `figures` writes, by its name in the run. The result is
     also written to `evaluations/` in the run.
 
+    With `unseen_people` only clips of people who were not trained on are scored (`people.strangers`), and the result's
+    `unseen_people` counts the clips of each method that were `kept` and `left_out`, and the fakes whose source is not
+    known. Predictions stay whole, and such a result lies beside the plain one.
+
     Predictions made by the same weights of the same samples are taken as they are, unless a sample could not be read:
     the store may have been mended since. Where the store or the weights are gone they are taken as well. Raises
     StateError for an unfinished run, and where predictions would have to be made without weights; and, before anything
-    is predicted, DfxError for a store without stored predictions that is missing or has no such split or selection.
+    is predicted, DfxError for a store without stored predictions that is missing or has no such split or selection;
+    with `unseen_people` also where a store or one that was trained on is missing, or no real or no fake clip is left.
     """
     if clips not in CLIPS:
         raise unknown_name("way from frames to clips", clips, CLIPS)
@@ -78,9 +85,10 @@ def evaluate(
     asked = [_asked(run, ref, split, weights) for ref in refs] if refs else _everything(run, weights)
     source = source_of(run, clips)
     trained = _trained_groups(run)
+    left = _strangers(asked, split, trained_people(run)) if unseen_people else [None] * len(asked)
     sources = {source["fingerprint"] for source in run.config["sources"]}
     results = []
-    for one in asked:
+    for one, others in zip(asked, left, strict=True):
         if one.make:
             predictions = predict(
                 run,
@@ -95,10 +103,12 @@ def evaluate(
             meta = json.loads(predictions.schema.metadata[b"dfx"])
         else:
             predictions, meta = read_predictions(one.file)
-        groups = set(pc.unique(predictions["group"]).to_pylist())
-        record = _record(run, one.file, counts_as)
+        record = _record(run, one.file, counts_as, unseen_people)
         if counts_as:
             predictions = relabel(predictions, counts_as)
+        if others is not None:
+            predictions = others.of(predictions)
+        groups = set(pc.unique(predictions["group"]).to_pylist())
         figure = record.with_name(f"{record.stem}-reliability.png") if figures else None
         result = {
             "run": run.name,
@@ -116,6 +126,7 @@ def evaluate(
             "seen_in_training": meta["fingerprint"] in sources if sources else None,
             "groups_shared_with_training": None if trained is None else len(groups & trained),
             "counts_as": dict(counts_as or {}),
+            "unseen_people": None if others is None else others.as_dict(),
             "source": source.as_dict(),
             "checked": {
                 "store": one.store_there,
@@ -185,10 +196,18 @@ def _kept(run: Run, stored: Stored, weights: str | None) -> _Asked:
     return _Asked(ref=ref, file=file, store_there=False, made_by=made_by, make=False)
 
 
-def _record(run: Run, file: Path, counts_as: Mapping[str, str] | None) -> Path:
-    """Where a result stands: one of methods that count as others lies beside the plain one."""
+def _strangers(asked: Sequence[_Asked], split: str, trained: Set[str]) -> list[Strangers]:
+    for one in asked:
+        if not one.store_there:
+            raise StateError(f"who is in the clips of {one.ref} stands in the store alone; name it with --on STORE")
+    return [strangers(select([one.ref], split=split, columns=OF_CLIPS), trained) for one in asked]
+
+
+def _record(run: Run, file: Path, counts_as: Mapping[str, str] | None, unseen_people: bool) -> Path:
+    """Where a result stands: one of methods that count as others, or of a part of the clips, lies beside the plain one,
+    which alone the report reads."""
     others = "".join(f"+{method}={counted}" for method, counted in sorted((counts_as or {}).items())).replace("/", "_")
-    return run.path / EVALUATIONS / f"{file.stem}{others}.json"
+    return run.path / EVALUATIONS / f"{file.stem}{others}{'+unseen-people' if unseen_people else ''}.json"
 
 
 def _made_by(file: Path) -> str | None:
@@ -219,17 +238,8 @@ def _reporter(on_progress: OnProgress | None, ref: str) -> Callable[[int, int], 
 
 
 def _trained_groups(run: Run) -> set[str] | None:
-    """The identity groups of the training rows; None where a source is unknown, not there any more or another now."""
-    groups: set[str] = set()
-    if not run.config["sources"]:
+    """None where a source is unknown, not there any more or another now."""
+    try:
+        return trained_groups(run)
+    except StateError:
         return None
-    for source in run.config["sources"]:
-        try:
-            where = parse_ref("store" + source["selection"]).where  # the path itself may hold an @
-            rows = select([StoreRef(source["path"], where)], split="train")
-        except DfxError:
-            return None
-        if rows.fingerprints != (source["fingerprint"],):
-            return None
-        groups.update(rows.strings("group"))
-    return groups

@@ -14,7 +14,7 @@ from typing import Any
 from dataengine.errors import DfxError
 from trainers.metrics import metrics_of
 
-SAME = ("ref", "split", "fingerprint", "task", "classes")
+SAME = ("ref", "split", "fingerprint", "task", "classes", "unseen_people")
 """What results must share to be repetitions of one another."""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import cv2
@@ -11,19 +12,22 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dataengine.convert import convert
 from dataengine.errors import DfxError
 from dataengine.faces.boxes import LANDMARKS
-from dataengine.faces.crops import ClipFaces, face_crops, prepare
+from dataengine.faces.crops import ClipFaces, face_crops, placed, prepare
 from dataengine.faces.pinned import pin
+from dataengine.faces.tracks import MAX_GAP
 from dataengine.layouts.scan import ScanOptions
 from dataengine.plan import ConvertSettings
 from dataengine.recorded import for_other_files, recorded
 from dataengine.records import Clip
 from dataengine.settings import ExtractSettings
 from dataengine.store import open_store
-from dataengine.video import Pixels
+from dataengine.video import Pixels, frame_indices, frames_within
 from tests.dataengine.faces.drawn import portrait
 
 LARGE, SMALL = (180, 180, 80), (460, 180, 60)
@@ -46,6 +50,52 @@ def middles(faces: ClipFaces) -> list[tuple[int, int, str]]:
     """Of each crop the frame, the number, and which half it shows."""
     half = ["left" if crop.box[0] + crop.box[2] < 640 else "right" for crop in faces.crops]
     return [(crop.frame, crop.number, side) for crop, side in zip(faces.crops, half, strict=True)]
+
+
+def positions(of: Clip, frames: Sequence[int], most: int) -> list[int]:
+    return [position for position, _ in placed(((k, np.zeros((1, 1, 3), np.uint8)) for k in frames), of, most)]
+
+
+@given(st.integers(1, 500), st.integers(1, 64))
+def test_frames_that_are_spread_over_a_whole_clip_stand_one_after_another(num_frames: int, most: int) -> None:
+    sampled = frame_indices(num_frames, most)
+    pictures = replace(clip(), media="images", paths=tuple(f"{k}.png" for k in range(num_frames)))
+    for of in (clip(), pictures, replace(clip(), ranges=((0, num_frames),))):
+        assert positions(of, sampled, most) == list(range(len(sampled)))
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(1, 60)), min_size=1, max_size=6), st.integers(1, 64))
+def test_two_frames_are_neighbours_where_all_between_them_is_the_clips(parts, most: int) -> None:
+    ranges, end = [], 0
+    for gap, length in parts:
+        ranges.append((end + gap, end + gap + length))
+        end += gap + length
+    inside = {k for start, stop in ranges for k in range(start, stop)}
+    sampled = frames_within(ranges, end, most)
+    found = positions(replace(clip(), ranges=tuple(ranges)), sampled, most)
+    for (a, b), (p, q) in zip(pairwise(sampled), pairwise(found), strict=True):
+        assert q - p == 1 if inside.issuperset(range(a, b)) else q - p > MAX_GAP + 1
+
+
+def test_an_image_that_could_not_be_read_leaves_its_position_out() -> None:
+    pictures = replace(clip(), media="images", paths=tuple(f"{k}.png" for k in range(20)))
+    sampled = frame_indices(20, 5)
+    assert positions(pictures, [sampled[k] for k in (1, 2, 4)], 5) == [1, 2, 4]
+
+
+def test_no_face_is_put_between_two_parts_of_a_video() -> None:
+    shown = [(160 + 15 * k, 180, 80) for k in range(6)]
+    pictures = {20 * k: portrait(640, 360, head) for k, head in enumerate(shown)}
+    pictures[60] = portrait(640, 360)
+    settings = replace(TRACK, detect_stride=1)
+
+    def origins(ranges: tuple[tuple[int, int], ...]) -> dict[int, str]:
+        faces = face_crops(iter(pictures.items()), replace(clip(), ranges=ranges), settings, lambda image: image)
+        return {crop.frame: crop.face.origin for crop in faces.crops}
+
+    assert origins(((0, 110),)) == origins(()) == {k: "interpolated" if k == 60 else "detected" for k in pictures}
+    parted = origins(((0, 61), (70, 110)))
+    assert parted == {k: "detected" for k in pictures if k != 60}
 
 
 BOTH_THEN_SMALL = [[LARGE, SMALL], [LARGE, SMALL], [LARGE, SMALL], [SMALL], [SMALL]]

@@ -33,15 +33,17 @@ def nowhere(frame: object, expected: Sequence[Face]) -> None:
     """A search that leaves it to the whole frame."""
 
 
-def track(spots: Spots, *, stride: int) -> tuple[list[Sighting], list[int]]:
-    """The largest track over frames that hold the faces `spots`, and the positions that were looked at."""
+def track(spots: Spots, *, stride: int, there: Sequence[int] | None = None) -> tuple[list[Sighting], list[int]]:
+    """The largest track over frames that hold the faces `spots`, and the positions that were looked at; of the
+    positions `there` alone."""
     looked: list[int] = []
 
     def detect(position: int) -> Sequence[Face]:
         looked.append(position)
         return spots[position]
 
-    tracks = follow(range(len(spots)), detect, nowhere, lambda position, face: (position, face), stride=stride)
+    frames = [(position, position) for position in (range(len(spots)) if there is None else there)]
+    tracks = follow(frames, detect, nowhere, lambda position, face: (position, face), stride=stride)
     assert all(crop == (sighting.position, sighting.face) for track in tracks for sighting, crop in track)
     return [sighting for sighting, _ in tracks[0]] if tracks else [], looked
 
@@ -134,10 +136,40 @@ def test_looking_near_changes_no_track_where_it_finds_what_the_whole_frame_shows
         return spots[position] if answers >> position & 1 else None
 
     whole, part = (
-        follow(range(len(spots)), lambda position: spots[position], search, lambda position, _: position, stride=stride)
+        follow(enumerate(range(len(spots))), lambda p: spots[p], search, lambda position, _: position, stride=stride)
         for search in (nowhere, near)
     )
     assert part == whole
+
+
+@given(clips, st.integers(1, 5), st.data())
+def test_what_is_not_there_is_never_crossed_by_more_than_a_bridge(
+    spots: Spots, stride: int, data: st.DataObject
+) -> None:
+    there = sorted(data.draw(st.sets(st.sampled_from(range(len(spots)))))) if spots else []
+    chosen, looked = track(spots, stride=stride, there=there)
+    assert {sighting.position for sighting in chosen} <= set(there)
+    for position in there:
+        if {position - 1, position + 1} - set(there):
+            assert position in looked
+    for before, after in itertools.pairwise(s for s in chosen if s.face.origin != "interpolated"):
+        gap = after.position - before.position - 1
+        bridge = [s for s in chosen if before.position < s.position < after.position]
+        if gap > MAX_GAP:
+            assert not bridge
+        for sighting in bridge:
+            share = (sighting.position - before.position) / (gap + 1)
+            assert sighting.face.box[0] == pytest.approx((1 - share) * before.face.box[0] + share * after.face.box[0])
+
+
+@given(clips, st.integers(1, 5), st.integers(1, 1000))
+def test_where_a_clip_begins_changes_no_track(spots: Spots, stride: int, start: int) -> None:
+    def tracks(first: int) -> list[list[tuple[int, Face]]]:
+        frames = [(first + k, k) for k in range(len(spots))]
+        found = follow(frames, lambda k: spots[k], nowhere, lambda k, face: (k, face), stride=stride)
+        return [[crop for _, crop in track] for track in found]
+
+    assert tracks(start) == tracks(0)
 
 
 @given(clips)
@@ -188,14 +220,14 @@ def test_no_more_than_a_few_frames_are_held(num_faces: int) -> None:
             yield picture
             del picture
 
-    follow(pictures(), lambda _: [face(0)] * num_faces, nowhere, lambda _, face: face, stride=4)
+    follow(enumerate(pictures()), lambda _: [face(0)] * num_faces, nowhere, lambda _, face: face, stride=4)
     assert most <= 4 + MAX_GAP + 1
 
 
 def test_of_a_crowd_only_the_largest_faces_are_followed() -> None:
     crowd = [face(200.0 * k, side=20 + k) for k in range(30)]
     crops: list[float] = []
-    follow([0], lambda _: crowd, nowhere, lambda _, face: crops.append(face.side), stride=1)
+    follow([(0, 0)], lambda _: crowd, nowhere, lambda _, face: crops.append(face.side), stride=1)
     assert sorted(crops) == [20 + k for k in range(30 - MAX_FACES, 30)]
 
 
@@ -212,7 +244,7 @@ def test_where_the_track_does_not_hold_faces_are_looked_for_near_their_path_befo
         asked[position] = expected
         return None if position == 6 else spots[position]
 
-    (track,) = follow(range(9), detect, near, lambda position, _: position, stride=4)
+    (track,) = follow(enumerate(range(9)), detect, near, lambda position, _: position, stride=4)
     assert [crop for _, crop in track] == list(range(9))
     assert looked == [0, 4, 8, 6]
     assert sorted(asked) == [1, 2, 3, 5, 6, 7]
@@ -244,6 +276,12 @@ def test_a_face_that_was_lost_is_taken_up_by_overlap_alone() -> None:
     found.add(0, [face(0)])
     found.add(2, [face(90)])
     assert len(found.tracks) == 2
+
+
+def test_the_frames_around_one_that_is_not_there_get_boxes_by_where_they_stand() -> None:
+    spots = [[face(0)], [], [], [face(30)]]
+    chosen, _ = track(spots, stride=1, there=[0, 2, 3])
+    assert [(s.position, round(s.face.box[0], 6)) for s in chosen] == [(0, 0), (2, 20), (3, 30)]
 
 
 def test_landmarks_are_interpolated_with_their_boxes() -> None:

@@ -54,6 +54,16 @@ def test_sixteen_clips_fill_the_splits_that_the_dataset_has_with_reals_and_fakes
         assert {(clip.split, clip.label) for clip in derive(found, seed)} == wanted
 
 
+@pytest.mark.parametrize("name", MINIATURES)
+def test_a_dataset_whose_people_are_anothers_says_how_to_score_without_them(name: str, tmp_path: Path) -> None:
+    root = laid_out(planned(name, 4), tmp_path)
+    found = scan(name, root, ScanOptions(listing=str(root / "manifest.csv") if name == "manifest" else ""))
+    people = {(clip.dataset, who) for clip in found.clips for who in (clip.target_id, clip.source_id) if who}
+    named_by_others = any(not who.startswith(f"{dataset}/") for dataset, who in people)
+    assert named_by_others == any("dfx eval --unseen-people" in note for note in found.notes)
+    assert named_by_others == (name in ("deeperforensics", "df40", "dfdm"))
+
+
 def test_forgerynets_partly_fake_videos_have_real_and_fake_frames_within_a_short_video(tmp_path: Path) -> None:
     found = scan("forgerynet", laid_out(planned("forgerynet", 8), tmp_path), ScanOptions())
     rest = {clip.group: clip.ranges for clip in found.clips if clip.raw_method == "Rest"}

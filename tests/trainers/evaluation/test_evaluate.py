@@ -53,7 +53,7 @@ def test_a_run_is_scored_on_every_store_in_order_with_stable_keys(run: Path, sha
     assert list(home) == list(away) == [
         "run", "store", "ref", "split", "selection", "fingerprint", "task", "classes", "weights", "frame", "clip",
         "intervals", "groups", "confusion", "unseen", "unreadable", "clips", "recall", "seen_in_training",
-        "groups_shared_with_training", "counts_as", "source", "checked", "figure",
+        "groups_shared_with_training", "counts_as", "unseen_people", "source", "checked", "figure",
     ]  # fmt: skip
     assert (home["clip"]["num"], home["frame"]["num"]) == (12, 24)
     assert json.loads(json.dumps(home)) == json.loads((run / "evaluations" / record(run, "home")).read_text())

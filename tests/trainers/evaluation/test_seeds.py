@@ -19,6 +19,7 @@ def result(values: dict[str, float | None], run: str = "s0", **more: object) -> 
     every = dict.fromkeys(metrics_of("detection")) | values
     intervals = {name: None if value is None else [value - 0.1, value + 0.2] for name, value in every.items()}
     facts = {"ref": "shards/a", "split": "test", "fingerprint": "f", "task": "detection", "classes": ["real", "fake"]}
+    facts["unseen_people"] = None
     return {"run": run, **facts, "clip": every, "frame": every, "intervals": {"clip": intervals}, **more}
 
 
@@ -40,7 +41,9 @@ def test_one_training_has_no_spread_and_one_undefined_value_leaves_all_undefined
     assert (half.values, half.mean, half.interval) == ((), None, None)
 
 
-@pytest.mark.parametrize("change", [{"split": "val"}, {"fingerprint": "g"}, {"classes": ["real", "a"]}])
+@pytest.mark.parametrize(
+    "change", [{"split": "val"}, {"fingerprint": "g"}, {"classes": ["real", "a"]}, {"unseen_people": {"clips": {}}}]
+)
 def test_results_of_other_rows_or_classes_are_no_repetitions(change: dict) -> None:
     with pytest.raises(DfxError, match=f"s0 and s1 are no repetitions: their {next(iter(change))}"):
         spreads([result({}), result({}, run="s1", **change)])
@@ -49,6 +52,7 @@ def test_results_of_other_rows_or_classes_are_no_repetitions(change: dict) -> No
 def test_results_of_evaluations_make_a_row_a_metric() -> None:
     taxonomy = Taxonomy(task="attribution", classes=CLASSES)
     facts = {"ref": "a", "split": "test", "fingerprint": "f", "task": "attribution", "classes": list(CLASSES)}
+    facts["unseen_people"] = None
     results = [
         {
             "run": f"s{seed}",
