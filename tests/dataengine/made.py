@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import simplejpeg
 import xxhash
+from PIL import Image
 
 from dataengine.convert import convert
 from dataengine.layouts.scan import ScanOptions
@@ -33,6 +35,21 @@ def jpeg(image: np.ndarray, subsampling: str = "444", quality: int = 95) -> byte
         gray = np.ascontiguousarray(image[:, :, :1])
         return simplejpeg.encode_jpeg(gray, quality=quality, colorspace="GRAY", colorsubsampling="Gray")
     return simplejpeg.encode_jpeg(image, quality=quality, colorspace="RGB", colorsubsampling=subsampling)
+
+
+def cmyk(image: np.ndarray, kind: str = "CMYK") -> bytes:
+    """The image as a JPEG of four inks: "CMYK" or "YCCK" as Adobe stores them, or "bare": it does not say whose."""
+    inks = Image.fromarray(image).convert("CMYK")
+    if kind == "YCCK":
+        inverted = 255 - np.asarray(inks)
+        return simplejpeg.encode_jpeg(inverted, quality=95, colorspace="CMYK", colorsubsampling="420")
+    file = io.BytesIO()
+    inks.save(file, "JPEG", quality=95)
+    data = file.getvalue()
+    if kind == "bare":
+        start = data.index(b"\xff\xee")  # the marker APP14, in which Adobe says so
+        data = data[:start] + data[start + 2 + int.from_bytes(data[start + 2 : start + 4]) :]
+    return data
 
 
 def png(image: np.ndarray) -> bytes:

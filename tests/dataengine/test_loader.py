@@ -25,7 +25,7 @@ from dataengine.fetch import Shards
 from dataengine.loader import Loader
 from dataengine.order import Balanced, Blocked, Groups, Mixed, Order, Policy, Sequential, Shuffled
 from dataengine.selection import Rows
-from tests.dataengine.made import damage, first, jpeg, made_rows, picture, store_damaged
+from tests.dataengine.made import cmyk, damage, first, jpeg, made_rows, picture, store_damaged
 
 NUM_ROWS = 45
 ROOT = Path(__file__).parents[2]
@@ -158,6 +158,17 @@ def test_backends_give_the_same_stream(rows: Rows) -> None:
                 assert (a.rows == b.rows).all()
                 assert (a.labels == b.labels).all()
                 assert (a.images.int() - b.images.int()).abs().max() <= 2
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_jpeg_of_four_inks_gets_into_a_store_and_comes_out_in_its_colours(tmp_path: Path, backend: str) -> None:
+    image = np.full((40, 40, 3), (200, 100, 50), np.uint8)
+    inked = made_rows(tmp_path, [cmyk(image), cmyk(image, "YCCK"), cmyk(image, "bare"), jpeg(image)])
+    with open_loader(inked, mode="eval", batch=4, backend=backend) as loader:
+        (batch,) = loader
+        assert batch.valid.all()
+        assert not loader.fallbacks
+    assert (batch.images.int() - torch.tensor([200, 100, 50]).view(3, 1, 1)).abs().max() <= 3
 
 
 def test_batches_that_are_kept_do_not_change_when_later_ones_arrive(rows: Rows) -> None:

@@ -13,7 +13,7 @@ import torch
 from dataengine.augment import PRESETS, draw
 from dataengine.backends import Decoded, Request, Setup, open_backend
 from dataengine.errors import MediaError
-from tests.dataengine.made import jpeg, picture, png
+from tests.dataengine.made import cmyk, jpeg, picture, png
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="DALI is for Linux")
 
@@ -27,6 +27,9 @@ IMAGES: dict[str, Callable[[np.ndarray], bytes]] = {
     "png": png,
     "grey png": lambda image: cv2.imencode(".png", image[:, :, 0])[1].tobytes(),
     "turned by a tag": lambda image: _with_orientation(jpeg(image)),
+    "CMYK": cmyk,
+    "YCCK": lambda image: cmyk(image, "YCCK"),
+    "CMYK of unknown inks": lambda image: cmyk(image, "bare"),
 }
 
 
@@ -97,6 +100,15 @@ def test_both_tell_what_could_not_be_read_and_decode_the_rest() -> None:
         decoded = _decode(backend, data, gaps, 1)
         assert decoded.failures == [(2, "gone")]
         assert (decoded.images[0, [0, 3]].int() - whole[0, [0, 3]].int()).abs().max() <= 2
+
+
+def test_both_say_the_same_of_a_damaged_jpeg_of_four_inks() -> None:
+    data = [cmyk(picture(i, 256, 256)) for i in range(2)]
+    data[1] = data[1][: len(data[1]) // 2]
+    cpu, dali = (_decode(backend, data, _request("crop", [(256, 256)] * 2), 1) for backend in ("cpu", "dali"))
+    assert [place for place, _ in cpu.failures] == [1]
+    assert cpu.failures == dali.failures
+    assert not dali.fallback
 
 
 def test_a_batch_that_dali_cannot_decode_goes_to_the_cpu_path_and_the_stream_goes_on() -> None:
