@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pyarrow as pa
+import pytest
 import simplejpeg
 import xxhash
 from PIL import Image
@@ -19,6 +21,16 @@ from dataengine.layouts.scan import ScanOptions
 from dataengine.plan import ConvertSettings
 from dataengine.selection import Rows, select
 from dataengine.settings import ExtractSettings
+
+NEEDS_DALI = pytest.mark.skipif(sys.platform != "linux", reason="DALI is for Linux")
+ON_DALI = [pytest.param("dali", marks=NEEDS_DALI), pytest.param("cuda", marks=pytest.mark.gpu)]
+BACKENDS = ["cpu", *ON_DALI]
+"""Who decodes: the cpu backend, DALI on the CPU, or DALI on a GPU."""
+
+
+def on(backend: str) -> dict[str, str]:
+    """What one of BACKENDS means to a loader."""
+    return {"backend": "dali", "device": "cuda"} if backend == "cuda" else {"backend": backend}
 
 
 def picture(number: int, width: int = 40, height: int = 40) -> np.ndarray:
