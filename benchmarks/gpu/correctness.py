@@ -35,6 +35,7 @@ Pixels = npt.NDArray[np.uint8]
 AGREE = 2
 """Of 255: the difference that the goals allow."""
 QUALITIES = (95, 75)
+LOSSLESS = "png"
 WAYS = {"window": 1, "whole": 2}
 """Way of decoding -> views that take it."""
 FIGURES = ("mean", "largest", "beyond_percent")
@@ -115,7 +116,7 @@ DRAWN = {
     "scale": replace(NONE, scale=1.0),
     "blur": replace(NONE, blur=1.0),
     "noise": replace(NONE, noise=1.0),
-    "forensic without jpeg": replace(PRESETS["forensic"], jpeg=0.0),
+    "forensic without scale and jpeg": replace(PRESETS["forensic"], scale=0.0, jpeg=0.0),
     "jpeg": replace(NONE, jpeg=1.0),
     "forensic": PRESETS["forensic"],
 }
@@ -185,7 +186,7 @@ def drawing(device: torch.device, gpu: GpuDecoding, name: str, *, side: int, num
     encoders: dict[str, Callable[[Pixels], bytes]] = {
         "4:4:4": lambda image: turbo(image, 95, "444"),
         "4:2:0": lambda image: turbo(image, 95, "420"),
-        "png": lambda image: cv2.imencode(".png", image[..., ::-1])[1].tobytes(),
+        LOSSLESS: lambda image: cv2.imencode(".png", image[..., ::-1])[1].tobytes(),
     }
     images = [picture(number, side, side) for number in range(num_images)]
     data = [encode(image) for encode in encoders.values() for image in images]
@@ -244,15 +245,22 @@ def found(rows: list[Row], not_measured: list[Row]) -> Row:
         for fancy in (True, False)
         if (some := [row for row in rows if row["part"] == "decoding" and row["fancy"] is fancy])
     }
-    drawn = {row["drawn"]: row["largest"] for row in worst([r for r in rows if r["part"] == "drawing"], "drawn")}
-    missing = {row["drawn"] for row in not_measured if row["part"] == "drawing"} | set(DRAWN) - set(drawn)
-    agree = all(largest <= AGREE for name, largest in drawn.items() if name not in LEFT_OUT)
+    compared = [row for row in rows if row["part"] == "drawing"]
+    judged = [row for row in compared if row["drawn"] not in LEFT_OUT]
+    lossless = [row for row in judged if row["of"] == LOSSLESS]
+    missing = {row["drawn"] for row in not_measured if row["part"] == "drawing"}
+    missing |= DRAWN.keys() - {row["drawn"] for row in compared}
+
+    def agree(some: list[Row]) -> bool | None:
+        return None if missing - LEFT_OUT.keys() else all(row["largest"] <= AGREE for row in some)
+
     return {
         "largest_with_fancy": max(decoded.get(True, {}).values(), default=None),
         "largest_without_fancy": max(decoded.get(False, {}).values(), default=None),
         "largest_with_fancy_by_kind": decoded.get(True, {}),
-        "draws_agree_to_2_of_255": None if missing - set(LEFT_OUT) else agree,
-        "largest_by_draw": drawn,
+        "draws_agree_to_2_of_255": agree(judged),
+        "draws_agree_to_2_of_255_where_decoding_is_lossless": agree(lossless),
+        "largest_by_draw": {row["drawn"]: row["largest"] for row in worst(compared, "drawn")},
         "draws_left_out": LEFT_OUT,
     }
 

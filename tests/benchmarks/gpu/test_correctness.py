@@ -55,8 +55,10 @@ def test_a_comparison_that_fails_is_kept_with_its_reason_and_the_next_goes_on() 
 
 @pytest.mark.parametrize(("largest", "agree"), [(2, True), (3, False)])
 def test_draws_agree_where_all_but_those_left_out_do(largest: int, agree: bool) -> None:
-    others = {"mean": 0.1, "beyond_percent": 0.0, "part": "drawing"}
+    others = {"mean": 0.1, "beyond_percent": 0.0, "part": "drawing", "of": "4:2:0"}
     rows = [{**others, "drawn": name, "largest": 9 if name in LEFT_OUT else largest} for name in DRAWN]
     assert found(rows, [])["draws_agree_to_2_of_255"] is agree
     assert found(rows[1:], [])["draws_agree_to_2_of_255"] is None
+    assert found(rows, [{"part": "drawing", "drawn": "crop"}])["draws_agree_to_2_of_255"] is None
+    assert found(rows, [{"part": "drawing", "drawn": "jpeg"}])["draws_agree_to_2_of_255"] is agree
     assert found([], [])["largest_with_fancy"] is None
