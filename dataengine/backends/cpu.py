@@ -98,6 +98,12 @@ def decode_image(data: memoryview, scratch: Scratch) -> Pixels:
     return _decode_jpeg(data, *jpeg_size(data), scratch) if data[:2] == JPEG else _decode_other(data)
 
 
+def as_png(data: memoryview) -> memoryview:
+    """The pixels of `decode_image` without loss, for a decoder that would take the bytes themselves for others."""
+    rgb = decode_image(data, Scratch())
+    return memoryview(cv2.imencode(".png", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR))[1].tobytes())
+
+
 def decode_sample(data: memoryview, draws: Draws, i: int, out: Pixels, scratch: Scratch) -> None:
     """Decode the sample at place `i` of a batch and write its views to `out` (V, size, size, 3).
 

@@ -19,8 +19,8 @@ from nvidia.dali.tensors import TensorCPU
 from torch.utils.dlpack import from_dlpack
 
 from dataengine.backends import Decoded, Request, Setup
-from dataengine.backends.cpu import CpuBackend
-from dataengine.backends.headers import check_size
+from dataengine.backends.cpu import CpuBackend, as_png
+from dataengine.backends.headers import CMYK, check_size
 from dataengine.backends.operations_dali import arguments, edit, values
 from dataengine.backends.slices import SlicePool
 from dataengine.errors import MediaError
@@ -89,7 +89,9 @@ class DaliBackend:
             if row >= 0:
                 try:
                     encoded = self._setup.read(row)
-                    check_size(encoded, int(draws.width[0, i]), int(draws.height[0, i]))
+                    colours = check_size(encoded, int(draws.width[0, i]), int(draws.height[0, i]))
+                    if colours in CMYK:
+                        encoded = as_png(encoded)
                     data[i] = TensorCPU(np.frombuffer(encoded, dtype=np.uint8))
                 except MediaError as error:
                     failures.append((i, str(error)))

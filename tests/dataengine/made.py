@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,14 +11,26 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pyarrow as pa
+import pytest
 import simplejpeg
 import xxhash
+from PIL import Image
 
 from dataengine.convert import convert
 from dataengine.layouts.scan import ScanOptions
 from dataengine.plan import ConvertSettings
 from dataengine.selection import Rows, select
 from dataengine.settings import ExtractSettings
+
+NEEDS_DALI = pytest.mark.skipif(sys.platform != "linux", reason="DALI is for Linux")
+ON_DALI = [pytest.param("dali", marks=NEEDS_DALI), pytest.param("cuda", marks=pytest.mark.gpu)]
+BACKENDS = ["cpu", *ON_DALI]
+"""Who decodes: the cpu backend, DALI on the CPU, or DALI on a GPU."""
+
+
+def on(backend: str) -> dict[str, str]:
+    """What one of BACKENDS means to a loader."""
+    return {"backend": "dali", "device": "cuda"} if backend == "cuda" else {"backend": backend}
 
 
 def picture(number: int, width: int = 40, height: int = 40) -> np.ndarray:
@@ -33,6 +47,21 @@ def jpeg(image: np.ndarray, subsampling: str = "444", quality: int = 95) -> byte
         gray = np.ascontiguousarray(image[:, :, :1])
         return simplejpeg.encode_jpeg(gray, quality=quality, colorspace="GRAY", colorsubsampling="Gray")
     return simplejpeg.encode_jpeg(image, quality=quality, colorspace="RGB", colorsubsampling=subsampling)
+
+
+def cmyk(image: np.ndarray, kind: str = "CMYK") -> bytes:
+    """The image as a JPEG of four inks: "CMYK" or "YCCK" as Adobe stores them, or "bare": it does not say whose."""
+    inks = Image.fromarray(image).convert("CMYK")
+    if kind == "YCCK":
+        inverted = 255 - np.asarray(inks)
+        return simplejpeg.encode_jpeg(inverted, quality=95, colorspace="CMYK", colorsubsampling="420")
+    file = io.BytesIO()
+    inks.save(file, "JPEG", quality=95)
+    data = file.getvalue()
+    if kind == "bare":
+        start = data.index(b"\xff\xee")  # the marker APP14, in which Adobe says so
+        data = data[:start] + data[start + 2 + int.from_bytes(data[start + 2 : start + 4]) :]
+    return data
 
 
 def png(image: np.ndarray) -> bytes:

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from dataengine.store import Store
+from tests.dataengine.made import BACKENDS, on
 
 ROOT = Path(__file__).parents[2]
-BACKENDS = ["cpu", pytest.param("dali", marks=pytest.mark.skipif(sys.platform != "linux", reason="DALI is for Linux"))]
 
 PROGRAM = """
 import gc, json, os, signal, sys, threading, time
@@ -21,11 +21,11 @@ import numpy as np
 from dataengine.loader import Loader
 from dataengine.selection import select
 
-store, backend, ending = sys.argv[1:]
+store, chosen, ending = sys.argv[1:]
 rows = select([store])
 
 def open_loader():
-    return Loader(rows, batch=8, mode="train", size=16, threads=2, backend=backend)
+    return Loader(rows, batch=8, mode="train", size=16, threads=2, **json.loads(chosen))
 
 def broken_out():
     for batch in (loader := open_loader()):
@@ -96,7 +96,7 @@ else:
 
 def run(store: Store, backend: str, ending: str) -> subprocess.CompletedProcess[str]:
     """A program that leaves loaders in every way; one that hangs is killed, and fails the test."""
-    command = [sys.executable, "-c", PROGRAM, str(store.root), backend, ending]
+    command = [sys.executable, "-c", PROGRAM, str(store.root), json.dumps(on(backend)), ending]
     return subprocess.run(
         command, capture_output=True, text=True, timeout=120, check=False, cwd=Path(__file__).parents[2]
     )

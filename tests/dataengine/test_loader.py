@@ -25,11 +25,10 @@ from dataengine.fetch import Shards
 from dataengine.loader import Loader
 from dataengine.order import Balanced, Blocked, Groups, Mixed, Order, Policy, Sequential, Shuffled
 from dataengine.selection import Rows
-from tests.dataengine.made import damage, first, jpeg, made_rows, picture, store_damaged
+from tests.dataengine.made import BACKENDS, ON_DALI, cmyk, damage, first, jpeg, made_rows, on, picture, store_damaged
 
 NUM_ROWS = 45
 ROOT = Path(__file__).parents[2]
-BACKENDS = ["cpu", pytest.param("dali", marks=pytest.mark.skipif(sys.platform != "linux", reason="DALI is for Linux"))]
 POLICIES = st.sampled_from(
     [
         Shuffled(),
@@ -139,49 +138,101 @@ def _batches(loader: Loader, count: int) -> list[Batch]:
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_a_resumed_stream_repeats_the_very_pixels(rows: Rows, backend: str) -> None:
-    with open_loader(rows, augment="supcon", backend=backend) as loader:
+    with open_loader(rows, augment="supcon", **on(backend)) as loader:
         taken = list(islice(loader, 2))
         state = loader.state_dict()
         rest = list(loader)
-    with open_loader(rows, augment="supcon", backend=backend, threads=1) as loader:
+    with open_loader(rows, augment="supcon", threads=1, **on(backend)) as loader:
         loader.load_state_dict(state)
         again = list(loader)
     assert len(taken) + len(rest) == NUM_ROWS // 8
+    agree(rest, again)
     assert all((a.images == b.images).all() for a, b in zip(rest, again, strict=True))
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="DALI is for Linux")
-def test_backends_give_the_same_stream(rows: Rows) -> None:
-    with open_loader(rows, augment="crop") as cpu, open_loader(rows, augment="crop", backend="dali") as dali:
+@pytest.mark.parametrize("backend", ON_DALI)
+@pytest.mark.parametrize("saved", [True, False])
+def test_a_state_saved_under_one_backend_goes_on_with_the_next_sample_under_the_other(
+    rows: Rows, backend: str, saved: bool
+) -> None:
+    before, after = (backend, "cpu") if saved else ("cpu", backend)
+    with open_loader(rows, augment="crop", **on(before)) as loader:
+        list(islice(loader, 2))
+        state = json.loads(json.dumps(loader.state_dict()))
+        rest = list(loader)
+    with open_loader(rows, augment="crop", **on(after)) as loader:
+        loader.load_state_dict(state)
+        agree(rest, list(loader))
+
+
+def agree(batches: list[Batch], others: list[Batch]) -> None:
+    """The same samples, and pixels to 2 of 255."""
+    for a, b in zip(batches, others, strict=True):
+        assert (a.rows == b.rows).all()
+        assert (a.labels.cpu() == b.labels.cpu()).all()
+        assert (a.images.cpu().int() - b.images.cpu().int()).abs().max() <= 2
+
+
+@pytest.mark.parametrize("backend", ON_DALI)
+def test_backends_give_the_same_stream(rows: Rows, backend: str) -> None:
+    with open_loader(rows, augment="crop") as cpu, open_loader(rows, augment="crop", **on(backend)) as dali:
         for _ in range(2):
-            for a, b in zip(list(cpu), list(dali), strict=True):
-                assert (a.rows == b.rows).all()
-                assert (a.labels == b.labels).all()
-                assert (a.images.int() - b.images.int()).abs().max() <= 2
+            agree(list(cpu), list(dali))
 
 
-def test_batches_that_are_kept_do_not_change_when_later_ones_arrive(rows: Rows) -> None:
+@pytest.mark.parametrize("backend", ON_DALI)
+def test_a_device_that_lags_behind_still_gets_each_batch_as_it_was(rows: Rows, backend: str) -> None:
+    side = 4096 if backend == "cuda" else 8
+    images = []
+    with open_loader(rows, **on(backend)) as loader:
+        for batch in loader:
+            work = torch.eye(side, device=batch.images.device)
+            for _ in range(20):
+                work = work @ work
+            images.append(batch.images.clone())  # waits behind that work, while the batch's own memory is given back
+            del batch
+    with open_loader(rows) as cpu:
+        for batch, image in zip(cpu, images, strict=True):
+            assert (batch.images.int() - image.cpu().int()).abs().max() <= 2
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_jpeg_of_four_inks_gets_into_a_store_and_comes_out_in_its_colours(tmp_path: Path, backend: str) -> None:
+    image = np.full((40, 40, 3), (200, 100, 50), np.uint8)
+    inked = made_rows(tmp_path, [cmyk(image), cmyk(image, "YCCK"), cmyk(image, "bare"), jpeg(image)])
+    with open_loader(inked, mode="eval", batch=4, **on(backend)) as loader:
+        (batch,) = loader
+        assert batch.valid.all()
+        assert not loader.fallbacks
+    assert (batch.images.cpu().int() - torch.tensor([200, 100, 50]).view(3, 1, 1)).abs().max() <= 3
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_batches_that_are_kept_do_not_change_when_later_ones_arrive(rows: Rows, backend: str) -> None:
     for dtype in (torch.uint8, torch.float32):
-        with open_loader(rows, mode="eval", dtype=dtype) as loader:
+        with open_loader(rows, mode="eval", dtype=dtype, **on(backend)) as loader:
             kept = list(loader)
             copies = [batch.images.clone() for batch in kept]
             list(loader)
         assert all((batch.images == copy).all() for batch, copy in zip(kept, copies, strict=True))
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
-def test_images_are_normalised_by_channel(rows: Rows, dtype: torch.dtype) -> None:
+def test_images_are_normalised_by_channel(rows: Rows, dtype: torch.dtype, backend: str) -> None:
     mean, std = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-    with open_loader(rows, mode="eval") as raw, open_loader(rows, mode="eval", dtype=dtype) as scaled:
-        pixels, images = next(iter(raw)).images, next(iter(scaled)).images
+    shown = {"mode": "eval", **on(backend)}
+    with open_loader(rows, **shown) as raw, open_loader(rows, dtype=dtype, **shown) as scaled:
+        pixels, images = next(iter(raw)).images.cpu(), next(iter(scaled)).images.cpu()
     expected = (pixels / 255 - torch.tensor(mean).view(3, 1, 1)) / torch.tensor(std).view(3, 1, 1)
     assert images.dtype == dtype
     assert images.shape == (8, 3, 16, 16)
     torch.testing.assert_close(images, expected.to(dtype), rtol=1e-2 if dtype != torch.float32 else 1e-5, atol=1e-5)
 
 
-def test_two_views_stand_in_front(rows: Rows) -> None:
-    with open_loader(rows, augment="supcon") as loader:
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_two_views_stand_in_front(rows: Rows, backend: str) -> None:
+    with open_loader(rows, augment="supcon", **on(backend)) as loader:
         images = next(iter(loader)).images
     assert images.shape == (2, 8, 3, 16, 16)
     assert (images[0] != images[1]).any()
@@ -344,7 +395,7 @@ def test_training_replaces_a_damaged_sample_by_one_of_its_class(own_rows: Rows, 
     with open_loader(own_rows, batch=10) as loader:
         expected = rows_of(list(loader))
     damage(own_rows, harmed, kind)
-    with open_loader(own_rows, batch=10, backend=backend) as loader:
+    with open_loader(own_rows, batch=10, **on(backend)) as loader:
         batches = list(loader)
         assert [bad.row for bad in loader.bad] == [harmed]
         assert loader.bad[0].key == own_rows.strings("key")[harmed]
@@ -362,7 +413,7 @@ def test_training_replaces_a_damaged_sample_by_one_of_its_class(own_rows: Rows, 
 def test_evaluation_marks_a_damaged_sample_and_keeps_the_rest(own_rows: Rows, backend: str, kind: str) -> None:
     harmed = len(own_rows) - 1
     damage(own_rows, harmed, kind)
-    with open_loader(own_rows, mode="eval", backend=backend, dtype=torch.float32) as loader:
+    with open_loader(own_rows, mode="eval", dtype=torch.float32, **on(backend)) as loader:
         batches = list(loader)
         assert [bad.row for bad in loader.bad] == [harmed]
         list(loader)
@@ -379,18 +430,16 @@ def test_a_sample_that_was_stored_damaged_ends_no_run(own_rows: Rows, backend: s
     with open_loader(rows, mode="eval", batch=5) as loader:
         assert sum(int((~batch.valid).sum()) for batch in loader) == 1
         assert "cannot be decoded" in loader.bad[0].reason
-    with open_loader(rows, batch=5, backend=backend) as loader:
+    with open_loader(rows, batch=5, **on(backend)) as loader:
         assert sum(len(batch.rows) for batch in loader) == 20
         assert sum(loader.fallbacks.values()) <= 1
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="DALI is for Linux")
-def test_both_backends_replace_a_damaged_sample_alike(own_rows: Rows) -> None:
+@pytest.mark.parametrize("backend", ON_DALI)
+def test_both_backends_replace_a_damaged_sample_alike(own_rows: Rows, backend: str) -> None:
     damage(own_rows, 3, "zeros")
-    with open_loader(own_rows, augment="crop") as cpu, open_loader(own_rows, augment="crop", backend="dali") as dali:
-        for a, b in zip(list(cpu), list(dali), strict=True):
-            assert (a.rows == b.rows).all()
-            assert (a.images.int() - b.images.int()).abs().max() <= 2
+    with open_loader(own_rows, augment="crop") as cpu, open_loader(own_rows, augment="crop", **on(backend)) as dali:
+        agree(list(cpu), list(dali))
 
 
 def test_past_the_share_of_bad_samples_the_error_names_shard_count_and_remedy(own_rows: Rows) -> None:
@@ -418,7 +467,7 @@ def test_past_the_bad_samples_in_a_row_a_run_ends_even_where_a_class_has_no_good
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_no_thread_is_left_by_a_loader_that_was_left_early_and_closed(rows: Rows, backend: str) -> None:
     before = set(threading.enumerate())
-    with open_loader(rows, backend=backend) as loader:
+    with open_loader(rows, **on(backend)) as loader:
         next(iter(loader))
     assert set(threading.enumerate()) == before
 
@@ -450,7 +499,7 @@ import numpy as np
 from dataengine.loader import Loader
 from dataengine.selection import select
 rows = select([{str(rows.stores[0].root)!r}])
-loader = Loader(rows, np.zeros(len(rows), np.int64), batch=8, mode="train", size=16, backend={backend!r})
+loader = Loader(rows, np.zeros(len(rows), np.int64), batch=8, mode="train", size=16, **{on(backend)!r})
 stream = iter(loader)
 next(stream)
 print("open")
@@ -479,7 +528,7 @@ def test_what_reading_raises_ends_the_stream_on_either_backend(
         return read(self, row)
 
     monkeypatch.setattr(Shards, "read", failing)
-    with open_loader(rows, mode="eval", backend=backend) as loader, pytest.raises(type(error), match=str(error)):
+    with open_loader(rows, mode="eval", **on(backend)) as loader, pytest.raises(type(error), match=str(error)):
         list(loader)
 
 

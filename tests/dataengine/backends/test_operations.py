@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 
 import numpy as np
@@ -11,9 +10,8 @@ import torch
 
 from dataengine.augment import PRESETS, Augment, Draws, augment_preset, draw
 from dataengine.backends import Request, Setup, open_backend
-from tests.dataengine.made import jpeg, picture
+from tests.dataengine.made import BACKENDS, NEEDS_DALI, jpeg, on, picture
 
-NEEDS_DALI = pytest.mark.skipif(sys.platform != "linux", reason="DALI is for Linux")
 COUNT, SIDE, SIZE = 24, 200, 160
 NONE = Augment(name="none")
 ONE_BY_ONE = {
@@ -87,18 +85,18 @@ def test_the_gpu_agrees_on_each_operation_in_the_mean(data: list[bytes], name: s
     assert difference.mean() <= mean + (2.0 if "jpeg" in augment.operations else 0.5)
 
 
-@pytest.mark.parametrize("backend", ["cpu", pytest.param("dali", marks=NEEDS_DALI)])
+@pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("name", [name for name in ONE_BY_ONE if name not in ("forensic", "two views", "robustness")])
 def test_a_sample_for_which_an_operation_is_off_keeps_its_very_pixels(
     data: list[bytes], backend: str, name: str
 ) -> None:
     augment = ONE_BY_ONE[name][0]
-    plain, edited = _decode(backend, data, NONE), _decode(backend, data, augment)
-    on = _draws(augment).edited
+    plain, edited = (_decode(**on(backend), data=data, augment=each) for each in (NONE, augment))
+    drawn = _draws(augment).edited
     changed = (plain != edited).any(axis=(2, 3, 4))
-    assert 0 < on.sum() < COUNT
-    assert not changed[~on].any()
-    assert changed[on].mean() > 0.8  # a factor just beside 1 may change nothing
+    assert 0 < drawn.sum() < COUNT
+    assert not changed[~drawn].any()
+    assert changed[drawn].mean() > 0.8  # a factor just beside 1 may change nothing
 
 
 def _both(data: list[bytes], **settings: object) -> tuple[np.ndarray, np.ndarray]:
