@@ -30,9 +30,9 @@ CONTAINERS = "mov,matroska,avi,mpeg,mpegts,mpegvideo,m4v,h264,hevc,asf,flv,ogg"
 Pixels = npt.NDArray[np.uint8]
 """An RGB image, (height, width, 3)."""
 
-cv2.utils.logging.setLogLevel(
-    cv2.utils.logging.LOG_LEVEL_SILENT
-)  # what is wrong with an image is said once, as its clip's reason
+_SILENT = 0
+_opencv_log = cv2.utils.logging if hasattr(cv2.utils, "logging") else cv2  # OpenCV 5, and 4
+_opencv_log.setLogLevel(_SILENT)  # what is wrong with an image is said once, as its clip's reason
 
 _TO_RGB = (
     Interpolation.BILINEAR.value

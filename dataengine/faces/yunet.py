@@ -39,16 +39,11 @@ class YuNet:
 
     def __init__(self, weights: Path) -> None:
         """Raises DfxError where OpenCV does not take the weights for a YuNet."""
-        logging = cv2.utils.logging
-        level = logging.getLogLevel()
-        logging.setLogLevel(logging.LOG_LEVEL_ERROR)  # OpenCV 5 warns of a default it sets itself
         try:
             self._network = cv2.FaceDetectorYN.create(str(weights), "", (320, 320), SCORE, _NMS_IOU, _MOST)
             self(np.zeros((320, 320, 3), np.uint8))
         except cv2.error as error:
             raise DfxError(f"{weights} is no YuNet that OpenCV reads ({line_of(error)}); give {WEIGHTS_FILE}") from None
-        finally:
-            logging.setLogLevel(level)
 
     def __call__(self, rgb: Pixels) -> list[Face]:
         """The faces in an image, in the network's order."""
