@@ -4,8 +4,8 @@ python -m benchmarks.gpu.sharing [--models NAMES] [--counts 1,2,4,8] [--batch 64
 
 Each training is a process of its own, as a trial of `dfx tune` is, with its own loader on one generated store of 256 px
 JPEGs and its part of the CPUs as `tune_spaces.resources.divide` gives it (weights drawn, bfloat16, channels-last).
-When all of them have warmed up they go on together, and the steps of the next `--seconds` count. Nothing is done to
-the GPU: where no MPS server runs, processes take turns on it.
+When all of them have warmed up they go on together, and the steps of the next `--seconds` count, at least one of
+each. Nothing is done to the GPU: where no MPS server runs, processes take turns on it.
 
 Sharing pays as long as each further training adds a tenth to the total: `found` says up to how many that is.
 `--device cpu --models test_resnet --size 32 --batch 8 --images 64 --counts 1,2 --seconds 1` tries the script.
@@ -101,8 +101,8 @@ def _train(settings: dict[str, Any], seconds: float) -> dict[str, Any]:
         _meeting.abort()
         raise
     return {
-        "images_per_s": window.num_steps * config.batch / seconds,
-        "input_wait": window.waited_s / seconds,
+        "images_per_s": window.num_steps * config.batch / window.lasted_s,
+        "input_wait": window.waited_s / window.lasted_s,
         **held,
     }
 
@@ -119,8 +119,10 @@ class _Window:
         self._warmed = 0
         self._began = self._waited_before = 0.0
         self.num_steps = 0
+        self.lasted_s = 0.0
+        """To the end of the last step that counts."""
         self.waited_s = 0.0
-        """For the loader."""
+        """For the loader, of that."""
 
     def after_step(self, record: StepRecord) -> None:
         """Called for each step in turn, when its loss is known: that is while the next one is under way."""
@@ -131,11 +133,13 @@ class _Window:
             _meeting.wait(_PATIENCE_S)
             self._began, self._waited_before = time.monotonic(), self._training.stream.wait_s
             return
-        if time.monotonic() - self._began > self._seconds:
+        if self._warmed == WARM_STEPS + 1:  # it was done while the others were waited for
+            return
+        lasted_s = time.monotonic() - self._began
+        if self.num_steps and lasted_s > self._seconds:
             raise _WindowOverError
-        if self._warmed > WARM_STEPS + 1:  # the first one was done while the others were waited for
-            self.num_steps += 1
-            self.waited_s = self._training.stream.wait_s - self._waited_before
+        self.num_steps, self.lasted_s = self.num_steps + 1, lasted_s
+        self.waited_s = self._training.stream.wait_s - self._waited_before
 
 
 def _held(device: torch.device) -> dict[str, int]:

@@ -12,6 +12,9 @@ the rounds count. Two figures say what the input costs, as shares of the fed ste
 - idle: by how much the fed step is longer than the same step on cached batches: what the GPU lost to the input, by
   having nothing to do or by decoding.
 
+The device's memory in use is an upper bound: a measurement opens two loaders, and DALI keeps what earlier rows took
+(`benchmarks.gpu.sharing` has a training's own).
+
 The goal is 2 % for each. Where either is above it, the row also holds the loader's time by stages and which operations
 took the CPU's time in steps of a real epoch, with the places where the host waited for the GPU (not for a compiled
 network, whose input is that of the plain one). `--device cpu --models
