@@ -12,6 +12,7 @@ from rich.text import Text
 
 from cli.console import JsonOption, console, counted, progress, show_table, write_json
 from dataengine.errors import DfxError
+from tune_spaces.resources import GPUS_PER_TRIAL
 
 if TYPE_CHECKING:
     from tune_spaces.records import Trial
@@ -67,7 +68,7 @@ def tune(
     gpus: Annotated[int | None, typer.Option(help="0 trains on the CPU. [default: all there are]")] = None,
     gpus_per_trial: Annotated[
         float, typer.Option(help="0.5 runs two trials on each GPU; a small model leaves most of one idle.")
-    ] = 1.0,
+    ] = GPUS_PER_TRIAL,
     address: Annotated[
         str | None,
         typer.Option(

@@ -24,6 +24,7 @@ from dataengine.order import Policy
 from dataengine.parts import Part, Parts, labels_of, shards_at_once
 from dataengine.replacement import Replacements
 from dataengine.selection import Rows
+from dataengine.sending import send
 from dataengine.stream import Stream
 
 Ints = npt.NDArray[np.int64]
@@ -170,16 +171,16 @@ class Loader(Stream):
             valid[i] = self._parts.train
             if self._parts.train:
                 rows[i], pixels = self._replace(part, i)
-                images[:, i] = torch.from_numpy(pixels).to(self._device)
+                images[:, i] = send(pixels, self._device)
         if valid[last + 1 :].any():
             self._bad.good()
         images = self._normalise(images).permute(0, 1, 4, 2, 3)
         if not valid.all():
-            images[:, torch.from_numpy(~valid).to(self._device)] = 0
+            images.masked_fill_(send(~valid, self._device)[None, :, None, None, None], 0)
         labels = np.where(rows >= 0, self._labels[rows], -1)
         return Batch(
             images[0] if len(images) == 1 else images,
-            torch.from_numpy(labels).to(self._device, non_blocking=True),
+            send(labels, self._device),
             torch.from_numpy(rows),
             torch.from_numpy(valid),
         )

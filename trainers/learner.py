@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from dataengine.batches import Batch
 from dataengine.errors import DfxError
+from dataengine.sending import send
 from trainers import distributed
+from trainers.averaging import RunningMean
 from trainers.config import TrainConfig
 from trainers.losses.objective import Objective
 from trainers.models.catalogue import Classifier
@@ -52,9 +53,7 @@ class Learner:
                 )
         amp = amp_dtype(config.amp, device)
         self._step = _parallel(Step(self.model, self.objective, amp=amp), device)
-        self._ema: AveragedModel | None = None
-        if config.ema:
-            self._ema = AveragedModel(self.model, multi_avg_fn=get_ema_multi_avg_fn(config.ema), use_buffers=True)  # type: ignore[no-untyped-call]
+        self._ema = RunningMean(self.model, config.ema) if config.ema else None
         if (
             config.compile
         ):  # the model alone: a loss that is its only term is its own detached value, which a graph confuses
@@ -114,7 +113,7 @@ class Learner:
             px=self._config.patch_px,
             size=images.shape[-1],
         )
-        return torch.from_numpy(corners).to(self._device, non_blocking=True)
+        return send(corners, self._device)
 
     def _update(self) -> None:
         for group in self._optimizer.param_groups:

@@ -23,6 +23,7 @@ from trainers.models.catalogue import Classifier, build, input_spec
 from trainers.predict import pick_device
 from trainers.problem import Problem
 from trainers.progress import Meter, OnStep, StepRecord
+from trainers.readback import Readback
 from trainers.validation import Validation
 
 EXPLODED = 1000
@@ -100,9 +101,13 @@ class Training:
             of = min(accumulate, self.epoch_steps - (number - 1) // accumulate * accumulate)  # an epoch's last: fewer
             total, terms = self.learner.learn(batch, update=update, of=of)
             meter.num_images += len(batch.labels)
-            self._settle()  # only now: waiting for this step's loss would leave the GPU without work
             losses = {"loss": total.detach(), **terms}
-            self._late = partial(self._note_loss, meter, self.learner.step, losses, self.stream.wait_s, on_step)
+            # The mean of all processes', so that all stop at the same step.
+            read = Readback(distributed.mean(torch.stack(list(losses.values()))))
+            self._settle()  # only now: waiting for this step's loss would leave the GPU without work
+            self._late = partial(
+                self._note_loss, meter, self.learner.step, tuple(losses), read, self.stream.wait_s, on_step
+            )
             if on_update is not None and update and number < self.epoch_steps:
                 on_update()
         self._settle()
@@ -126,10 +131,15 @@ class Training:
             late()
 
     def _note_loss(
-        self, meter: Meter, step: int, losses: dict[str, Tensor], waited_s: float, on_step: OnStep | None
+        self,
+        meter: Meter,
+        step: int,
+        names: tuple[str, ...],
+        read: Readback,
+        waited_s: float,
+        on_step: OnStep | None,
     ) -> None:
-        found = distributed.mean(torch.stack(list(losses.values())))  # of all, so that all stop at the same step
-        values = dict(zip(losses, found.tolist(), strict=True))
+        values = dict(zip(names, read.numbers(), strict=True))
         loss, lr, of = values["loss"], self.learner.lr(step - 1), self.learner.num_steps
         mend = f"lower --lr{'' if self.config.amp == 'off' else ', or train with --amp off'}"
         if not all(math.isfinite(value) for value in values.values()):

@@ -11,6 +11,10 @@ from dataengine.errors import DfxError
 CPU_TRIAL_CORES = 4
 """Cores of a trial where there is no GPU: beyond about four, small networks at small batches gain little."""
 
+GPUS_PER_TRIAL = 1.0
+"""Part of a GPU that a trial gets unless another is asked for. Not measured: where trials that share a GPU stop to
+gain by it is what `benchmarks/gpu/sharing.py` measures, and a GPU of its own is what cannot run out of memory."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Node:

@@ -20,6 +20,7 @@ from dataengine.store import DATASET_FILE, StoreRef, open_store, parse_ref
 from trainers.config import MACHINE, TrainConfig
 from tune_spaces import attribution, detection
 from tune_spaces.records import Trial, read_trials, trials_table, write_table
+from tune_spaces.resources import GPUS_PER_TRIAL
 from tune_spaces.space import Space, narrow
 from tune_spaces.work import GRID, SEARCHES, GridProposals, OptunaProposals, Search, SourceWork, Work
 
@@ -61,7 +62,8 @@ class SweepConfig:
     """Settings of the space that are not searched, but taken from `train`."""
     gpus: int | None = None
     """How many to use; None: all there are."""
-    gpus_per_trial: float = 1.0
+    gpus_per_trial: float = GPUS_PER_TRIAL
+    """Below 1, trials share a GPU."""
     address: str | None = None
     """Of a running Ray cluster; None: this machine."""
 

@@ -9,7 +9,6 @@ from functools import partial
 from itertools import chain, cycle, islice, repeat
 
 import torch
-from torch import Tensor
 
 from dataengine.augment import augment_preset
 from dataengine.backends.slices import usable_cpus
@@ -24,6 +23,7 @@ from trainers.predict import pick_device, torch_threads
 from trainers.problem import Methods
 from trainers.profile.reading import Reader, fetched, memory_bytes
 from trainers.profile.record import Profile, Timing
+from trainers.readback import Readback
 from trainers.stream import policy_of, train_loader
 from trainers.taxonomy import taxonomy_of
 from trainers.training import Training
@@ -119,7 +119,7 @@ class _Bench:
     def __init__(self, training: Training, device: torch.device, steps: int) -> None:
         self._training, self._device, self._steps = training, device, steps
         self._cached: list[Batch] = []
-        self._late: Tensor | None = None
+        self._late: Readback | None = None
         self.waits: list[float] = []
         """Of each round of `fed`: how long the loader was waited for."""
 
@@ -130,6 +130,8 @@ class _Bench:
         with _begun(full) as batches:
             self._cached = list(islice(batches, _CACHED))
             self._repeat(partial(next, batches), self._steps)
+        held = cycle(self._cached)
+        self._repeat(lambda: self._step(next(held)), _WARM, enough_s=_WARM_S)  # a network may be compiled in the first
         images = self._cached[0].images
         return len(images) if images.dim() == 5 else 1
 
@@ -152,9 +154,9 @@ class _Bench:
 
     def _step(self, batch: Batch) -> None:
         total, _ = self._training.learner.learn(batch)
-        if self._late is not None:  # as the training does: the GPU has a step to do while the loss before is read
-            self._late.item()
-        self._late = total.detach()
+        late, self._late = self._late, Readback(total.detach()[None])
+        if late is not None:  # as the training does: the GPU has a step to do while the loss before is read
+            late.numbers()
 
     def _round(self, act: Callable[[], object], waited_s: Callable[[], float] = float) -> tuple[float, float]:
         """Milliseconds of `act`, and by how many `waited_s` grew, each time."""
