@@ -1,5 +1,5 @@
-"""Measure whether a training on a GPU waits for its input: the five backbones that `docs/models.md` names, in bfloat16
-and channels-last, with and without torch.compile, and one with the forensic augmentation.
+"""Measure whether a training on a GPU waits for its input: EfficientNet-B0 and the five backbones that `docs/models.md`
+names, in bfloat16 and channels-last, with and without torch.compile, and one with the forensic augmentation.
 
 python -m benchmarks.gpu.training [--models NAMES] [--batch 64] [--steps 20] [--rounds 5] [--size PX] [--device cuda]
 
@@ -53,6 +53,7 @@ FIVE = (
     "swinv2_small_window8_256",
     "vit_base_patch16_clip_224.openai",
 )
+MODELS = ("efficientnet_b0", *FIVE)
 LONGEST_TO_COMPILE = FIVE[3]
 
 GOAL = 0.02
@@ -254,7 +255,7 @@ def main() -> None:
     """Make the store, measure, show, keep."""
     parser = arguments(__doc__)
     parser.set_defaults(limit=LIMIT_S)
-    parser.add_argument("--models", default=",".join(FIVE), help="by comma (default: the five)")
+    parser.add_argument("--models", default=",".join(MODELS), help="by comma (default: B0 and the five)")
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--steps", type=int, default=20, help="of a round (default: 20)")
     parser.add_argument("--rounds", type=int, default=5, help="in turns, whose medians count (default: 5)")
