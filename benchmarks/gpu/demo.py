@@ -9,8 +9,6 @@ python -m benchmarks.gpu.demo [--device cpu] [--limit 420] [--out FOLDER]
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -18,11 +16,10 @@ from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
 
+from benchmarks.gpu.child import why_not
 from benchmarks.gpu.record import Record, Row, arguments, check_device, show
 from cli.demo import Scale
-from dataengine.errors import line_of
 
-ROOT = Path(__file__).parents[2]
 TINY = Scale(clips=8, frames=4, stored_frames=3, models="test_resnet", epochs=1, size=32, bench_rounds=1)
 CUT_OFF_S = 480.0
 """A demo that takes longer is stopped."""
@@ -40,20 +37,12 @@ Path(sys.argv[1], "result.json").write_text(json.dumps(result))
 def timed(scale: Scale, environment: Mapping[str, str], limit_s: float = CUT_OFF_S) -> Row:
     """Seconds of each step of a demo in a fresh process, which sees this environment too.
 
-    Raises RuntimeError with the last line it said where it fails, subprocess.TimeoutExpired where it takes too long.
+    Raises RuntimeError where it fails or takes too long.
     """
     with tempfile.TemporaryDirectory() as folder:
-        log = Path(folder) / "log"
-        with log.open("w") as said:
-            done = subprocess.run(
-                [sys.executable, "-c", RUN, folder, json.dumps(asdict(scale))],
-                env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
-                stdout=said,
-                stderr=subprocess.STDOUT,
-                timeout=limit_s,
-            )
-        if done.returncode:
-            raise RuntimeError(f"exit code {done.returncode}: {log.read_text().strip().splitlines()[-1:]}")
+        command = [sys.executable, "-c", RUN, folder, json.dumps(asdict(scale))]
+        if why := why_not(command, Path(folder) / "log", limit_s, environment):
+            raise RuntimeError(why)
         seconds: Row = json.loads((Path(folder) / "result.json").read_text())["seconds"]
         return seconds
 
@@ -70,8 +59,8 @@ def measure(record: Record, scale: Scale) -> None:
             continue
         try:
             record.add(on=on, **timed(scale, environment))
-        except (RuntimeError, subprocess.TimeoutExpired) as error:
-            record.miss(line_of(error), on=on)
+        except RuntimeError as error:
+            record.miss(str(error), on=on)
 
 
 def main() -> None:
