@@ -1,0 +1,106 @@
+"""What the scripts have kept, read again: one record a script, and the figures that the chart and the table show."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from dataengine.errors import DfxError
+
+Told = dict[str, Any]
+"""What one script has kept (`record.Record`)."""
+SHOWN = ("loader", "training", "sharing", "video", "demo")
+NOT_MEASURED = "not measured"
+
+Kind = Literal["ceiling", "dfx", "gpu", "cpu"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bar:
+    """One contender of the loaders, at its best setting."""
+
+    label: str
+    kind: Kind
+    images_per_s: float
+
+
+CONTENDERS: dict[str, tuple[str, Kind]] = {
+    "dfx": ("dfx", "dfx"),
+    "ceiling": ("DALI decoding alone", "ceiling"),
+    "dali_webdataset": ("DALI's webdataset reader", "gpu"),
+    "torchvision_gpu": ("torchvision decode_jpeg", "gpu"),
+    "webdataset_turbo": ("webdataset + turbo, CPU", "cpu"),
+    "dfx_cpu": ("dfx, cpu backend", "cpu"),
+    "ffcv": ("FFCV, CPU", "cpu"),
+}
+
+
+def read(folder: Path) -> dict[str, Told]:
+    """The records in `gpu-*.json` by their script. Raises DfxError where there are two of one script."""
+    found: dict[str, Told] = {}
+    files: dict[str, Path] = {}
+    for path in sorted(folder.glob("gpu-*.json")):
+        told = json.loads(path.read_text())
+        if told["name"] in found:
+            raise DfxError(
+                f"{files[told['name']]} and {path} are both of {told['name']}; give a folder with one machine's alone"
+            )
+        found[told["name"]], files[told["name"]] = told, path
+    return found
+
+
+def why_missing(told: Told | None) -> str:
+    """Why a script has no figures, in a few words."""
+    if told is None:
+        return NOT_MEASURED
+    whys = [row["why"] for row in told["not_measured"]]
+    return f"{NOT_MEASURED}: {whys[0]}" if whys else NOT_MEASURED
+
+
+def trainings(told: Told | None) -> list[Told]:
+    """The rows of training with the plain augmentation, in the order they were measured."""
+    return [row for row in told["rows"] if row["augment"] == "crop"] if told else []
+
+
+def totals(told: Told | None) -> dict[str, dict[int, float]]:
+    """Images/s of all trainings together by network and number of trainings."""
+    found: dict[str, dict[int, float]] = {}
+    for row in told["rows"] if told else []:
+        found.setdefault(row["model"], {})[row["trainings"]] = row["images_per_s"]
+    return {model: dict(sorted(by_count.items())) for model, by_count in found.items()}
+
+
+def conversions(told: Told | None) -> dict[tuple[str, int], dict[str, float]]:
+    """Clips/s by (faces, workers) and decoder: medians of the rounds."""
+    found: dict[tuple[str, int], dict[str, list[float]]] = {}
+    for row in told["rows"] if told else []:
+        if row["what"] == "convert" and row["clips_per_s"]:
+            place = found.setdefault((row["faces"], row["workers"]), {})
+            place.setdefault(row["decoder"], []).append(row["clips_per_s"])
+    return {
+        place: {decoder: statistics.median(rates) for decoder, rates in by_decoder.items()}
+        for place, by_decoder in sorted(found.items(), key=lambda item: (item[0][0] != "track", item[0][1]))
+    }
+
+
+def decodings(told: Told | None) -> list[Told]:
+    """The rows of decoding alone."""
+    return [row for row in told["rows"] if row["what"] == "decode"] if told else []
+
+
+def demos(told: Told | None) -> dict[str, dict[str, float]]:
+    """Seconds of each step by what the demo ran on: cuda, cpu."""
+    return {row["on"]: {step: row[step] for step in row if step != "on"} for row in told["rows"]} if told else {}
+
+
+def loaders(told: Told | None) -> list[Bar]:
+    """Each contender at its best among the rows of 224 px, whatever its batch and threads."""
+    best: dict[str, Bar] = {}
+    for row in told["rows"] if told else []:
+        if row["size"] == 224 and row["images_per_s"] > getattr(best.get(row["what"]), "images_per_s", 0):
+            label, kind = CONTENDERS[row["what"]]
+            best[row["what"]] = Bar(label=label, kind=kind, images_per_s=row["images_per_s"])
+    return list(best.values())
