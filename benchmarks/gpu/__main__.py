@@ -29,6 +29,12 @@ LIMITS = {
     "demo": 150.0,
 }
 """Seconds after which a script begins no further row: less than half an hour for all of them."""
+SMALL = {
+    "correctness": "--images 2 --side 64",
+    "training": "--models test_resnet --size 32 --batch 8 --images 64 --steps 2 --rounds 1",
+    "sharing": "--models test_resnet --size 32 --batch 8 --images 64 --counts 1,2 --seconds 1",
+}
+"""Options that make a script small enough to be tried on a CPU; the others are small there by themselves."""
 OVERTIME_S = 150.0
 """What the row in hand may take beyond that, before the script is ended."""
 
@@ -41,7 +47,8 @@ def command_of(name: str, device: str, out: Path | None) -> list[str]:
         options = ["-m", "gpu", "-q", "-o", "addopts=--import-mode=importlib"]
         return [sys.executable, "-m", "pytest", *options, *map(str, files)]
     words = [sys.executable, "-m", f"benchmarks.gpu.{name}", "--device", device, "--limit", f"{LIMITS[name]:g}"]
-    return words + (["--out", str(out)] if out else [])
+    small = SMALL.get(name, "").split() if device == "cpu" else []
+    return [*words, *small, *(["--out", str(out)] if out else [])]
 
 
 def run(names: list[str], device: str, out: Path | None) -> dict[str, str]:
