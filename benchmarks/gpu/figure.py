@@ -12,7 +12,7 @@ import statistics
 import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from benchmarks.gpu.results import (
     NOT_MEASURED,
@@ -66,7 +66,7 @@ def save(records: Mapping[str, Told], path: Path) -> None:
 
 
 def draw_loader(axes: Axes, told: Told | None) -> None:
-    """Bars of images/s, fastest on top; the ceiling is a line."""
+    """Bars, fastest on top; the ceiling is a line."""
     bars = sorted(loaders(told), key=lambda bar: bar.images_per_s)
     _head(axes, "Loader: images per second", _loader_says(bars))
     ranked = [bar for bar in bars if bar.kind != "ceiling"]
@@ -114,7 +114,7 @@ def draw_training(axes: Axes, told: Told | None) -> None:
     if not rows:
         _missing(axes, told)
         return
-    widest = max(row["images_per_s_cached"] for row in rows)
+    widest = max(max(row["images_per_s_cached"], row["images_per_s"]) for row in rows)
     for place, row in enumerate(rows):
         axes.barh(place + 0.19, row["images_per_s"], height=0.36, color=BLUE, zorder=2)
         axes.barh(place - 0.19, row["images_per_s_cached"], height=0.36, color=PEER, zorder=2)
@@ -159,10 +159,11 @@ def draw_video(axes: Axes, told: Told | None) -> None:
     found = conversions(told)
     clip = f"; {told['settings']['frames']} frames at {'x'.join(map(str, told['settings']['size']))}" if told else ""
     _head(axes, "Conversion of videos", f"clips per second{clip}")
-    if not found:
+    rates = [rate for by_decoder in found.values() for rate in by_decoder.values()]
+    if not rates:
         _missing(axes, told)
         return
-    highest = max(max(by_decoder.values()) for by_decoder in found.values())
+    highest = max(rates)
     groups = list(dict.fromkeys(faces for faces, _ in found))
     at = {(faces, workers): number + 0.6 * groups.index(faces) for number, (faces, workers) in enumerate(found)}
     for key, by_decoder in found.items():
@@ -222,8 +223,7 @@ DRAWN = dict(zip(SHOWN, (draw_loader, draw_training, draw_sharing, draw_video, d
 
 def _head(axes: Axes, title: str, says: str) -> None:
     axes.set_title(title, loc="left", weight="bold", size=10.5, pad=20)
-    axes.text(0, 1.0, says, transform=axes.transAxes, color=MUTED, size=8, va="bottom")
-    axes.texts[-1].set_position((0, 1.025))
+    axes.text(0, 1.025, says, transform=axes.transAxes, color=MUTED, size=8, va="bottom")
 
 
 def _missing(axes: Axes, told: Told | None) -> None:
@@ -242,7 +242,7 @@ def _names(axes: Axes, names: Sequence[str], bold: Sequence[bool] = ()) -> None:
     _plain(axes, "x")
 
 
-def _plain(axes: Axes, grid: str) -> None:
+def _plain(axes: Axes, grid: Literal["x", "y"]) -> None:
     getattr(axes, f"{grid}axis").set_major_formatter(lambda value, _: f"{value:,.0f}" if value >= 10 else f"{value:g}")
     axes.grid(axis=grid, color=GRID, zorder=0)
     axes.tick_params(length=0, which="both")

@@ -74,12 +74,13 @@ def totals(told: Told | None) -> dict[str, dict[int, float]]:
 
 
 def conversions(told: Told | None) -> dict[tuple[str, int], dict[str, float]]:
-    """Clips/s by (faces, workers) and decoder: medians of the rounds."""
+    """Clips/s by (faces, workers) and decoder: medians of the rounds. A decoder that was not measured is left out."""
     found: dict[tuple[str, int], dict[str, list[float]]] = {}
-    for row in told["rows"] if told else []:
-        if row["what"] == "convert" and row["clips_per_s"]:
+    for row in [*told["rows"], *told["not_measured"]] if told else []:
+        if row["what"] == "convert":
             place = found.setdefault((row["faces"], row["workers"]), {})
-            place.setdefault(row["decoder"], []).append(row["clips_per_s"])
+            if row.get("clips_per_s"):
+                place.setdefault(row["decoder"], []).append(row["clips_per_s"])
     return {
         place: {decoder: statistics.median(rates) for decoder, rates in by_decoder.items()}
         for place, by_decoder in sorted(found.items(), key=lambda item: (item[0][0] != "track", item[0][1]))
@@ -87,8 +88,9 @@ def conversions(told: Told | None) -> dict[tuple[str, int], dict[str, float]]:
 
 
 def decodings(told: Told | None) -> list[Told]:
-    """The rows of decoding alone."""
-    return [row for row in told["rows"] if row["what"] == "decode"] if told else []
+    """The rows of decoding alone; those that were not measured have a "why" and no figures."""
+    rows = [*told["rows"], *told["not_measured"]] if told else []
+    return [row for row in rows if row["what"] == "decode"]
 
 
 def demos(told: Told | None) -> dict[str, dict[str, float]]:

@@ -17,7 +17,6 @@ from benchmarks.gpu.results import (
     why_missing,
 )
 
-HEAD = ("what", "dfx on the GPU", "beside it, on the same machine")
 CODECS = {"h264": "H.264", "hevc": "HEVC", "vp9": "VP9"}
 
 
@@ -28,9 +27,10 @@ def short(model: str) -> str:
 
 def table(records: Mapping[str, Told]) -> str:
     """One row a figure; a script without any has one row that says why."""
-    rows = [HEAD, tuple("---" for _ in HEAD)]
+    tried = any(told["device"] == "cpu" for told in records.values())
+    rows = [("what", "tried on a CPU" if tried else "dfx on the GPU", "beside it, on the same machine"), ("---",) * 3]
     for name, (what, rows_of) in PARTS.items():
-        found = rows_of(records.get(name)) if name in records else []
+        found = rows_of(records[name]) if name in records else []
         rows += found or [(what, why_missing(records.get(name)), "")]
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 
@@ -78,6 +78,9 @@ def _sharing(told: Told) -> list[tuple[str, str, str]]:
         counts, rates = (", ".join(map(str, by_count)), ", ".join(f"{rate:,.0f}" for rate in by_count.values()))
         beside = f"sharing pays up to {pays[model]}" if model in pays else ""
         rows.append((f"{counts} trainings of {short(model)} at once, images/s together", rates, beside))
+    for row in told["not_measured"]:
+        name = f"{row['trainings']} trainings of {short(row['model'])} at once, images/s together"
+        rows.append((name, f"{NOT_MEASURED}: {row['why']}", ""))
     return rows
 
 
@@ -92,6 +95,9 @@ def _video(told: Told) -> list[tuple[str, str, str]]:
     for row in decodings(told):
         codec, _, size = row["clip"].partition(" ")
         name = f"decoding {CODECS.get(codec, codec)} {size}, {row['wanted']} frames of a clip, frames/s of one process"
+        if "why" in row:
+            rows.append((name, f"{NOT_MEASURED}: {row['why']}", ""))
+            continue
         off = f"PyAV {row['cpu_frames_per_s']:,.0f}; pixels differ by {row['mean_difference']:.2f} of 255 in the mean"
         rows.append((name, f"**{row['nvdec_frames_per_s']:,.0f}**", off))
     return rows

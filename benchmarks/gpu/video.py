@@ -285,10 +285,8 @@ def main() -> None:
             measure_conversions(record, films, Path(folder), scale, number)
     converting = [row for row in record.rows if row["what"] == "convert"]
     decoding = [row for row in record.rows if row["what"] == "decode"]
-    names = ("faces", "workers", "decoder", "round", "clips", "clips_per_s", "seconds", "decode_s", "gpu_mb")
-    show(converting, dict(zip(names, names, strict=True)), "Conversion")
-    names = ("clip", "wanted", "cpu_frames_per_s", "nvdec_frames_per_s", "mean_difference", "largest_difference")
-    show(decoding, dict(zip(names, names, strict=True)), "Decoding alone, one process")
+    show(converting, {name: name for name in converting[0]} if converting else {}, "Conversion")
+    show(decoding, {name: name for name in decoding[0]} if decoding else {}, "Decoding alone, one process")
     record.end(clips_per_s=summary(record.rows))
 
 

@@ -196,6 +196,6 @@ def test_nvdec_keeps_the_colours_of_bt709(tmp_path: Path) -> None:
 
 @pytest.mark.gpu
 def test_what_is_too_small_for_nvdec_is_refused_and_the_next_one_decodes(tmp_path: Path) -> None:
-    with pytest.raises(MediaError, match="DALI's mixed video decoder refuses it .*use --decoder cpu"):
+    with pytest.raises(MediaError, match=r"DALI's mixed video decoder refuses it .*use --decoder cpu"):
         both(write(tmp_path / "small.mp4", "libx265"), "mixed")
     assert list(both(write(tmp_path / "large.mp4", "libx265", size=LARGE[0]), "mixed")[1]) == INDICES

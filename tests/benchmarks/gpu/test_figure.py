@@ -72,6 +72,17 @@ def test_what_has_no_figure_says_so_with_its_reason() -> None:
     assert "| conversion by NVDEC, faces followed, 1 worker, clips/s | not measured | PyAV 1 |" in rows
     assert "| loader, images/s | not measured |  |" in rows
     assert "| `dfx demo`, seconds | **72** | GPU hidden not measured |" in rows
+    late = {"why": "the time was up"}
+    part = {
+        "sharing": told("sharing", [], {"model": "resnet50", "trainings": 8, **late}),
+        "video": told(
+            "video", [], convert("nvdec", 0, **late), {"what": "decode", "clip": "vp9 9x9", "wanted": 3, **late}
+        ),
+    }
+    rows = table(part).splitlines()
+    assert "| 8 trainings of resnet50 at once, images/s together | not measured: the time was up |  |" in rows
+    assert "| conversion by NVDEC, faces followed, 4 workers, clips/s | not measured | PyAV not measured |" in rows
+    assert any(row.startswith("| decoding VP9 9x9") and "not measured: the time was up" in row for row in rows)
     gone = {"demo": told("demo", [], {"on": "cuda", "why": "Ray is not installed"})}
     assert "| `dfx demo`, seconds | not measured: Ray is not installed |  |" in table(gone).splitlines()
 
