@@ -12,8 +12,9 @@ import statistics
 import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
+from benchmarks.gpu.panel import BLUE, ORANGE, PEER, head, legend, missing, names, plain
 from benchmarks.gpu.results import (
     NOT_MEASURED,
     SHOWN,
@@ -25,16 +26,14 @@ from benchmarks.gpu.results import (
     read,
     totals,
     trainings,
-    why_missing,
 )
 from benchmarks.gpu.table import short, table
 from benchmarks.loader import RESULTS
-from dataengine.drawing import COLOURS, FAINT, INK, MUTED, STYLE
+from dataengine.drawing import COLOURS, INK, MUTED, STYLE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-BLUE, ORANGE, PEER, GRID = COLOURS[0], COLOURS[1], "#b4bcc6", "#e6e9ec"
 STEP_COLOURS = dict(zip(("sample", "shard", "bench", "tune", "report"), (*COLOURS[3:6], BLUE, COLOURS[2]), strict=True))
 WIDTH, HEIGHT = 11.0, 8.6
 
@@ -68,10 +67,10 @@ def save(records: Mapping[str, Told], path: Path) -> None:
 def draw_loader(axes: Axes, told: Told | None) -> None:
     """Bars, fastest on top; the ceiling is a line."""
     bars = sorted(loaders(told), key=lambda bar: bar.images_per_s)
-    _head(axes, "Loader: images per second", _loader_says(bars))
+    head(axes, "Loader: images per second", _loader_says(bars))
     ranked = [bar for bar in bars if bar.kind != "ceiling"]
     if not ranked:
-        _missing(axes, told)
+        missing(axes, told)
         return
     widest = max(bar.images_per_s for bar in bars)
     for place, bar in enumerate(ranked):
@@ -95,7 +94,7 @@ def draw_loader(axes: Axes, told: Told | None) -> None:
             axes.text(bar.images_per_s, len(ranked) - 0.5, text, color=ORANGE, ha="right", va="bottom", size=8)
     axes.set_xlim(0, widest * 1.15)
     axes.set_ylim(-0.6, len(ranked))
-    _names(axes, [bar.label for bar in ranked], [bar.kind == "dfx" for bar in ranked])
+    names(axes, [bar.label for bar in ranked], [bar.kind == "dfx" for bar in ranked])
 
 
 def _loader_says(bars: Sequence[Bar]) -> str:
@@ -110,9 +109,9 @@ def _loader_says(bars: Sequence[Bar]) -> str:
 def draw_training(axes: Axes, told: Told | None) -> None:
     """A pair of bars for each network: fed by the loader, and on cached batches; with what the input costs."""
     rows = trainings(told)[::-1]
-    _head(axes, "Training: images per second", "bfloat16; in % of a step: waiting for input, and idle")
+    head(axes, "Training: images per second", "bfloat16; in % of a step: waiting for input, and idle")
     if not rows:
-        _missing(axes, told)
+        missing(axes, told)
         return
     widest = max(max(row["images_per_s_cached"], row["images_per_s"]) for row in rows)
     for place, row in enumerate(rows):
@@ -127,16 +126,16 @@ def draw_training(axes: Axes, told: Told | None) -> None:
         )
     axes.set_xlim(0, widest * 1.42)
     axes.set_ylim(-0.6, len(rows) - 0.4)
-    _names(axes, [short(row["model"]) + (", compiled" if row["compile"] else "") for row in rows])
-    _legend(axes, {"fed by the loader": BLUE, "cached batches": PEER}, loc="lower right")
+    names(axes, [short(row["model"]) + (", compiled" if row["compile"] else "") for row in rows])
+    legend(axes, {"fed by the loader": BLUE, "cached batches": PEER}, loc="lower right")
 
 
 def draw_sharing(axes: Axes, told: Told | None) -> None:
     """A line for each network: images/s together against the number of trainings."""
     found = totals(told)
-    _head(axes, "Trainings on one GPU", "images per second together")
+    head(axes, "Trainings on one GPU", "images per second together")
     if not found:
-        _missing(axes, told)
+        missing(axes, told)
         return
     counts = sorted({count for by_count in found.values() for count in by_count})
     for colour, by_count in zip(COLOURS, found.values(), strict=False):
@@ -150,18 +149,18 @@ def draw_sharing(axes: Axes, told: Told | None) -> None:
     axes.set_xlim(counts[0] / 1.3, counts[-1] * 1.3)
     axes.set_ylim(0, 1.35 * max(max(by_count.values()) for by_count in found.values()))
     axes.set_xlabel("trainings at once", color=MUTED)
-    _plain(axes, "y")
-    _legend(axes, {short(model): colour for colour, model in zip(COLOURS, found, strict=False)}, loc="upper left")
+    plain(axes, "y")
+    legend(axes, {short(model): colour for colour, model in zip(COLOURS, found, strict=False)}, loc="upper left")
 
 
 def draw_video(axes: Axes, told: Told | None) -> None:
     """A pair of bars for each kind of faces and number of workers: NVDEC beside PyAV."""
     found = conversions(told)
     clip = f"; {told['settings']['frames']} frames at {'x'.join(map(str, told['settings']['size']))}" if told else ""
-    _head(axes, "Conversion of videos", f"clips per second{clip}")
+    head(axes, "Conversion of videos", f"clips per second{clip}")
     rates = [rate for by_decoder in found.values() for rate in by_decoder.values()]
     if not rates:
-        _missing(axes, told)
+        missing(axes, told)
         return
     highest = max(rates)
     groups = list(dict.fromkeys(faces for faces, _ in found))
@@ -188,16 +187,16 @@ def draw_video(axes: Axes, told: Told | None) -> None:
         axes.annotate(text, (middle, 0), (0, -17), textcoords="offset points", ha="center", va="top", size=8)
     axes.set_xlabel("workers", color=MUTED, labelpad=14)
     axes.set_ylim(0, highest * 1.35)
-    _plain(axes, "y")
-    _legend(axes, {"NVDEC": BLUE, "PyAV": PEER}, loc="upper left")
+    plain(axes, "y")
+    legend(axes, {"NVDEC": BLUE, "PyAV": PEER}, loc="upper left")
 
 
 def draw_demo(axes: Axes, told: Told | None) -> None:
     """A bar of seconds by step for each of GPU and CPU."""
     found = demos(told)
-    _head(axes, "dfx demo", "seconds, by step")
+    head(axes, "dfx demo", "seconds, by step")
     if not found:
-        _missing(axes, told)
+        missing(axes, told)
         return
     longest = max(seconds["all"] for seconds in found.values())
     places = {"cuda": "with the GPU", "cpu": "GPU hidden"}
@@ -211,60 +210,14 @@ def draw_demo(axes: Axes, told: Told | None) -> None:
         axes.text(left + longest * 0.02, 1 - place, said, va="center", weight="bold" if on in found else "normal")
     axes.set_xlim(0, longest * 1.25)
     axes.set_ylim(-0.9, 1.5)
-    _plain(axes, "x")
+    plain(axes, "x")
     axes.set_yticks([])
     for place, label in enumerate(places.values()):
         axes.text(0, 1 - place + 0.3, label, va="bottom", size=8.5)
-    _legend(axes, STEP_COLOURS, loc="lower center", ncols=len(STEP_COLOURS))
+    legend(axes, STEP_COLOURS, loc="lower center", ncols=len(STEP_COLOURS))
 
 
 DRAWN = dict(zip(SHOWN, (draw_loader, draw_training, draw_sharing, draw_video, draw_demo), strict=True))
-
-
-def _head(axes: Axes, title: str, says: str) -> None:
-    axes.set_title(title, loc="left", weight="bold", size=10.5, pad=20)
-    axes.text(0, 1.025, says, transform=axes.transAxes, color=MUTED, size=8, va="bottom")
-
-
-def _missing(axes: Axes, told: Told | None) -> None:
-    said = textwrap.fill(why_missing(told), 40)
-    axes.text(0.5, 0.5, said, transform=axes.transAxes, ha="center", va="center", color=MUTED)
-    axes.set_xticks([])
-    axes.set_yticks([])
-    axes.spines[:].set_color(FAINT)
-    axes.spines[:].set_linestyle((0, (3, 3)))
-
-
-def _names(axes: Axes, names: Sequence[str], bold: Sequence[bool] = ()) -> None:
-    axes.set_yticks(range(len(names)), names, size=8)
-    for label, ours in zip(axes.get_yticklabels(), bold, strict=False):
-        label.set_fontweight("bold" if ours else "normal")
-    _plain(axes, "x")
-
-
-def _plain(axes: Axes, grid: Literal["x", "y"]) -> None:
-    getattr(axes, f"{grid}axis").set_major_formatter(lambda value, _: f"{value:,.0f}" if value >= 10 else f"{value:g}")
-    axes.grid(axis=grid, color=GRID, zorder=0)
-    axes.tick_params(length=0, which="both")
-    axes.tick_params(axis=grid, labelcolor=MUTED, labelsize=8)
-    axes.spines[:].set_visible(False)
-
-
-def _legend(axes: Axes, colours: Mapping[str, str], loc: str, ncols: int = 1) -> None:
-    from matplotlib.patches import Patch
-
-    axes.legend(
-        handles=[Patch(color=colour, label=name) for name, colour in colours.items()],
-        loc=loc,
-        ncols=ncols,
-        fontsize=7.5,
-        frameon=False,
-        handlelength=1,
-        handleheight=1,
-        columnspacing=1,
-        labelcolor=INK,
-        borderaxespad=0.2,
-    )
 
 
 def _title(records: Mapping[str, Told]) -> str:
