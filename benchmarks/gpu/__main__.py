@@ -31,6 +31,7 @@ LIMITS = {
 """Seconds after which a script begins no further row: less than half an hour for all of them."""
 SMALL = {
     "correctness": "--images 2 --side 64",
+    "loader": "--images 64 --size 32 --batch 8 --rounds 1 --seconds 0.05",
     "training": "--models test_resnet --size 32 --batch 8 --images 64 --steps 2 --rounds 1",
     "sharing": "--models test_resnet --size 32 --batch 8 --images 64 --counts 1,2 --seconds 1",
 }

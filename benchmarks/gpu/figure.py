@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import statistics
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,10 +18,10 @@ from benchmarks.gpu.panel import BLUE, ORANGE, PEER, head, legend, missing, name
 from benchmarks.gpu.results import (
     NOT_MEASURED,
     SHOWN,
-    Bar,
     Told,
     conversions,
     demos,
+    loader_goals,
     loaders,
     read,
     totals,
@@ -45,7 +45,7 @@ def save(records: Mapping[str, Told], path: Path) -> None:
 
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(WIDTH, HEIGHT), facecolor="white")
-        upper = figure.add_gridspec(1, 2, left=0.155, right=0.98, top=0.855, bottom=0.53, wspace=0.38)
+        upper = figure.add_gridspec(1, 2, left=0.165, right=0.98, top=0.855, bottom=0.53, wspace=0.38)
         lower = figure.add_gridspec(1, 3, left=0.06, right=0.98, top=0.4, bottom=0.13, wspace=0.25)
         places = [*(upper[0, n] for n in range(2)), *(lower[0, n] for n in range(3))]
         for name, place in zip(SHOWN, places, strict=True):
@@ -66,8 +66,9 @@ def save(records: Mapping[str, Told], path: Path) -> None:
 
 def draw_loader(axes: Axes, told: Told | None) -> None:
     """Bars, fastest on top; the ceiling is a line."""
-    bars = sorted(loaders(told), key=lambda bar: bar.images_per_s)
-    head(axes, "Loader: images per second", _loader_says(bars))
+    bars = loaders(told)
+    of = f", {told['settings']['size']} px, batches of {told['settings']['batch']}" if told else ""
+    head(axes, f"Loader: images per second{of}", "".join(loader_goals(told)[-1:]) if told else "")
     ranked = [bar for bar in bars if bar.kind != "ceiling"]
     if not ranked:
         missing(axes, told)
@@ -95,15 +96,6 @@ def draw_loader(axes: Axes, told: Told | None) -> None:
     axes.set_xlim(0, widest * 1.15)
     axes.set_ylim(-0.6, len(ranked))
     names(axes, [bar.label for bar in ranked], [bar.kind == "dfx" for bar in ranked])
-
-
-def _loader_says(bars: Sequence[Bar]) -> str:
-    best = {bar.kind: bar.images_per_s for bar in bars}  # they come slowest first
-    if "dfx" not in best:
-        return ""
-    says = [f"{best['dfx'] / best['ceiling']:.2f} of the ceiling"] if "ceiling" in best else []
-    says += [f"{best['dfx'] / best['cpu']:.1f}× the best CPU loader"] if "cpu" in best else []
-    return "dfx: " + ", ".join(says) if says else ""
 
 
 def draw_training(axes: Axes, told: Told | None) -> None:

@@ -32,9 +32,9 @@ def missing(axes: Axes, told: Told | None) -> None:
     axes.spines[:].set_linestyle((0, (3, 3)))
 
 
-def names(axes: Axes, names: Sequence[str], bold: Sequence[bool] = ()) -> None:
+def names(axes: Axes, labels: Sequence[str], bold: Sequence[bool] = ()) -> None:
     """Horizontal bars' names, those of dfx in bold."""
-    axes.set_yticks(range(len(names)), names, size=8)
+    axes.set_yticks(range(len(labels)), [textwrap.fill(label, 28) for label in labels], size=8)
     for label, ours in zip(axes.get_yticklabels(), bold, strict=False):
         label.set_fontweight("bold" if ours else "normal")
     plain(axes, "x")

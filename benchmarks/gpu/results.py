@@ -27,15 +27,9 @@ class Bar:
     images_per_s: float
 
 
-CONTENDERS: dict[str, tuple[str, Kind]] = {
-    "dfx": ("dfx", "dfx"),
-    "ceiling": ("DALI decoding alone", "ceiling"),
-    "dali_webdataset": ("DALI's webdataset reader", "gpu"),
-    "torchvision_gpu": ("torchvision decode_jpeg", "gpu"),
-    "webdataset_turbo": ("webdataset + turbo, CPU", "cpu"),
-    "dfx_cpu": ("dfx, cpu backend", "cpu"),
-    "ffcv": ("FFCV, CPU", "cpu"),
-}
+CEILINGS, CPU_LOADERS = ("decode", "decode_in_place"), ("cpu", "webdataset_turbo", "ffcv")
+BOUNDS = ("raw_read", "bare_decode", "from_memory", "feed")
+"""Of the loader's contenders: what is no loader, and no ceiling of one on a GPU."""
 
 
 def read(folder: Path) -> dict[str, Told]:
@@ -99,10 +93,31 @@ def demos(told: Told | None) -> dict[str, dict[str, float]]:
 
 
 def loaders(told: Told | None) -> list[Bar]:
-    """Each contender at its best among the rows of 224 px, whatever its batch and threads."""
-    best: dict[str, Bar] = {}
+    """The race of the loader with its defaults beside all else, and the loader at its best; slowest first."""
+    race = {row["name"]: row for row in told["rows"] if row["race"] == "beside"} if told else {}
+    ceilings = sorted((race.pop(name) for name in CEILINGS if name in race), key=lambda row: row["images_per_s"])
+    bars = [Bar(label="DALI decoding alone", kind="ceiling", images_per_s=row["images_per_s"]) for row in ceilings[-1:]]
+    for name, row in race.items():
+        if name not in BOUNDS:
+            kind: Kind = "dfx" if name == "base" else "cpu" if name in CPU_LOADERS else "gpu"
+            label = "dfx, defaults" if name == "base" else row["what"]
+            bars.append(Bar(label=label, kind=kind, images_per_s=row["images_per_s"]))
+    best = told["found"].get("best_images_per_s") if told else None
     for row in told["rows"] if told else []:
-        if row["size"] == 224 and row["images_per_s"] > getattr(best.get(row["what"]), "images_per_s", 0):
-            label, kind = CONTENDERS[row["what"]]
-            best[row["what"]] = Bar(label=label, kind=kind, images_per_s=row["images_per_s"])
-    return list(best.values())
+        if row["race"] == "best" and row["images_per_s"] == best and row["name"] != "base":
+            bars.append(Bar(label="dfx, best settings", kind="dfx", images_per_s=row["images_per_s"]))
+    return sorted(bars, key=lambda bar: bar.images_per_s)
+
+
+def loader_goals(told: Told) -> list[str]:
+    """What the loader comes to beside its ceiling and the best CPU loader, in words; medians of ratios of a round."""
+    found = told["found"]
+    says = []
+    for setting in ("base", "best"):
+        to = {key.partition(" ")[0]: value for key, value in found.items() if value is not None}
+        ceiling, cpu = to.get(f"{setting}_to_ceiling"), to.get(f"{setting}_to_best_cpu_loader")
+        parts = [f"{ceiling:.2f} of the ceiling"] if ceiling else []
+        parts += [f"{cpu:.1f}× the best CPU loader"] if cpu else []
+        if parts:
+            says.append(f"{'defaults' if setting == 'base' else 'best settings'} {', '.join(parts)}")
+    return says

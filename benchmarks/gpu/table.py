@@ -11,6 +11,7 @@ from benchmarks.gpu.results import (
     conversions,
     decodings,
     demos,
+    loader_goals,
     loaders,
     totals,
     trainings,
@@ -36,21 +37,16 @@ def table(records: Mapping[str, Told]) -> str:
 
 
 def _loader(told: Told) -> list[tuple[str, str, str]]:
-    bars = sorted(loaders(told), key=lambda bar: bar.images_per_s)
-    best = {bar.kind: bar for bar in bars}
-    if "dfx" not in best:
+    bars = loaders(told)
+    ours = [bar for bar in bars if bar.kind == "dfx"]
+    if not ours:
         return []
-    ours, beside = best["dfx"].images_per_s, []
-    for kind in ("ceiling", "gpu", "cpu"):
-        said = NOT_MEASURED
-        if kind in best:
-            bar = best[kind]
-            said = f"{bar.label} {bar.images_per_s:,.0f} (dfx is {ours / bar.images_per_s:.2f}x)"
-        beside.append(said if kind in best else f"{BOUNDS[kind]} {said}")
-    return [("loader, 224 px, images/s", f"**{ours:,.0f}**", "; ".join(beside))]
-
-
-BOUNDS = {"ceiling": "decoding alone", "gpu": "other loaders on the GPU", "cpu": "other loaders on the CPU"}
+    what = f"loader, {told['settings']['size']} px, batches of {told['settings']['batch']}, images/s"
+    said = ", ".join(f"{bar.label.removeprefix('dfx, ')} **{bar.images_per_s:,.0f}**" for bar in ours)
+    rows = [(what, said, "; ".join(loader_goals(told)))]
+    rows += [("", "", f"{bar.label} {bar.images_per_s:,.0f}") for bar in reversed(bars) if bar.kind != "dfx"]
+    missing = [row for row in told["not_measured"] if row["race"] == "beside"]
+    return rows + [("", "", f"{row.get('name', 'all others')} {NOT_MEASURED}: {row['why']}") for row in missing]
 
 
 def _training(told: Told) -> list[tuple[str, str, str]]:

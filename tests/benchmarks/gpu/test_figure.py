@@ -40,7 +40,27 @@ TRAINED = {
     "host_wait": 0.004,
     "idle": 0.015,
 }
+
+
+def raced(race: str, **rates: float) -> list[dict[str, Any]]:
+    return [{"race": race, "name": name, "what": f"{name}!", "images_per_s": rate} for name, rate in rates.items()]
+
+
 RECORDS = {
+    "loader": {
+        **told(
+            "loader",
+            [
+                *raced("beside", base=900.0, decode=990.0, decode_in_place=1000.0, cpu=300.0, torchvision_gpu=700.0),
+                *raced("beside", raw_read=99999.0, feed=88888.0),
+                *raced("threads", base=901.0),
+                *raced("best", base=905.0, faster=950.0),
+            ],
+            {"race": "beside", "name": "ffcv", "why": "it is not installed"},
+        ),
+        "settings": {"size": 224, "batch": 256},
+        "found": {"base_to_ceiling": 0.9, "best_images_per_s": 950.0, "best_to_best_cpu_loader (goal: 2)": 3.1},
+    },
     "training": told("training", [TRAINED], {**TRAINED, "compile": True, "why": "the time was up"}),
     "sharing": told(
         "sharing",
@@ -70,7 +90,7 @@ def test_what_has_no_figure_says_so_with_its_reason() -> None:
     rows = table(RECORDS).splitlines()
     assert "| training, swinv2_small, compiled, images/s | not measured: the time was up |  |" in rows
     assert "| conversion by NVDEC, faces followed, 1 worker, clips/s | not measured | PyAV 1 |" in rows
-    assert "| loader, images/s | not measured |  |" in rows
+    assert "| loader, images/s | not measured |  |" in table({}).splitlines()
     assert "| `dfx demo`, seconds | **72** | GPU hidden not measured |" in rows
     late = {"why": "the time was up"}
     part = {
@@ -85,6 +105,17 @@ def test_what_has_no_figure_says_so_with_its_reason() -> None:
     assert any(row.startswith("| decoding VP9 9x9") and "not measured: the time was up" in row for row in rows)
     gone = {"demo": told("demo", [], {"on": "cuda", "why": "Ray is not installed"})}
     assert "| `dfx demo`, seconds | not measured: Ray is not installed |  |" in table(gone).splitlines()
+
+
+def test_the_loader_stands_beside_its_ceiling_and_every_other_one() -> None:
+    assert table(RECORDS).splitlines()[2:7] == [
+        "| loader, 224 px, batches of 256, images/s | defaults **900**, best settings **950** "
+        "| defaults 0.90 of the ceiling; best settings 3.1× the best CPU loader |",
+        "|  |  | DALI decoding alone 1,000 |",
+        "|  |  | torchvision_gpu! 700 |",
+        "|  |  | cpu! 300 |",
+        "|  |  | ffcv not measured: it is not installed |",
+    ]
 
 
 def test_rounds_count_by_their_median_and_faces_come_first() -> None:
