@@ -20,7 +20,8 @@ def why_not(command: Sequence[str], log: Path, limit_s: float, environment: Mapp
     The command and all it started in its process group are ended where it takes longer than the limit. A log file and
     no pipe: a process that outlives its parent would keep a pipe open.
     """
-    seen = {**os.environ, "PYTHONPATH": str(ROOT), **(environment or {})}
+    path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+    seen = {**os.environ, "PYTHONPATH": path, **(environment or {})}
     with log.open("w") as said:
         process = subprocess.Popen(
             command, cwd=ROOT, env=seen, stdout=said, stderr=subprocess.STDOUT, start_new_session=True

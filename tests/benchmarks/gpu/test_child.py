@@ -7,7 +7,9 @@ import sys
 import time
 from pathlib import Path
 
-from benchmarks.gpu.child import why_not
+import pytest
+
+from benchmarks.gpu.child import ROOT, why_not
 
 
 def python(code: str) -> list[str]:
@@ -18,6 +20,12 @@ def test_one_that_ends_well_gives_no_reason(tmp_path: Path) -> None:
     code = "import os; print(os.environ['GREETING'])"
     assert why_not(python(code), tmp_path / "log", 60, {"GREETING": "good day"}) == ""
     assert (tmp_path / "log").read_text() == "good day\n"
+
+
+def test_what_is_on_the_path_stays_on_it_behind_the_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    assert why_not(python("import sys; print(*sys.path[1:3])"), tmp_path / "log", 60) == ""
+    assert (tmp_path / "log").read_text().split() == [str(ROOT), str(tmp_path)]
 
 
 def test_one_that_fails_is_told_by_its_last_line(tmp_path: Path) -> None:
