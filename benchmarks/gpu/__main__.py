@@ -54,13 +54,14 @@ def command_of(name: str, device: str, out: Path | None) -> list[str]:
 
 def run(names: list[str], device: str, out: Path | None) -> dict[str, str]:
     """What each script said and took is shown as it ends; returns why each that failed did."""
-    console, failed = Console(width=150), {}
+    console, failed, ran = Console(width=150), {}, 0
     with tempfile.TemporaryDirectory() as folder:
         for name in names:
             console.rule(name)
             if name == TESTS and device == "cpu":
                 console.print("not run: its tests need a GPU")
                 continue
+            ran += 1
             log, begun = Path(folder) / f"{name}.log", time.monotonic()
             why = why_not(command_of(name, device, out), log, LIMITS[name] + OVERTIME_S)
             console.print(log.read_text(errors="replace"), markup=False, highlight=False, end="")
@@ -70,7 +71,7 @@ def run(names: list[str], device: str, out: Path | None) -> dict[str, str]:
     console.rule()
     for name, why in failed.items():
         console.print(f"{name} failed: {why}", markup=False, highlight=False)
-    console.print(f"{len(names) - len(failed)} of {len(names)} ended well", highlight=False)
+    console.print(f"{ran - len(failed)} of {ran} ended well", highlight=False)
     return failed
 
 
