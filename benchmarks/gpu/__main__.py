@@ -9,6 +9,7 @@ python -m benchmarks.gpu [--device cpu] [--only tests,video] [--out FOLDER]
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 import tempfile
 import time
@@ -40,11 +41,18 @@ OVERTIME_S = 150.0
 """What the row in hand may take beyond that, before the script is ended."""
 
 
+def gpu_tests(folder: Path) -> list[Path]:
+    """The test files with tests for a GPU, by the mark or by a name that stands for it: others may not even import."""
+    texts = {path: path.read_text() for path in folder.rglob("*.py")}
+    names = {name for text in texts.values() for name in re.findall(r"^(\w+) = .*mark\.gpu", text, re.MULTILINE)}
+    marked = re.compile("|".join([r"mark\.gpu", *(rf"\b{name}\b" for name in names)]))
+    return sorted(path for path, text in texts.items() if path.name.startswith("test_") and marked.search(text))
+
+
 def command_of(name: str, device: str, out: Path | None) -> list[str]:
     """The command line of one of LIMITS."""
     if name == TESTS:
-        # Only the files that have such tests: the others may need what is not installed here.
-        files = sorted(path for path in (ROOT / "tests").rglob("test_*.py") if "mark.gpu" in path.read_text())
+        files = gpu_tests(ROOT / "tests")
         options = ["-m", "gpu", "-q", "-o", "addopts=--import-mode=importlib", "--continue-on-collection-errors"]
         return [sys.executable, "-m", "pytest", *options, *map(str, files)]
     words = [sys.executable, "-m", f"benchmarks.gpu.{name}", "--device", device, "--limit", f"{LIMITS[name]:g}"]

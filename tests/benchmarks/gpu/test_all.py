@@ -42,11 +42,14 @@ def test_a_script_that_is_not_there_is_refused_with_those_that_are(
     assert "there is no script 'vidoe'; give some of: tests,correctness," in capsys.readouterr().err
 
 
-def test_every_test_that_needs_a_gpu_is_among_those_run() -> None:
-    command = everything.command_of(everything.TESTS, "cuda", None)
-    assert str(ROOT / "tests/dataengine/test_nvdec.py") in command
-    marked = {str(path) for path in (ROOT / "tests").rglob("*.py") if "pytest.mark.gpu" in path.read_text()}
-    assert marked <= set(command)
+def test_every_file_with_a_test_that_needs_a_gpu_is_run_and_no_other(tmp_path: Path) -> None:
+    mark = "mark" + ".gpu"
+    (tmp_path / "made.py").write_text(f"ON_DALI = [pytest.param('cuda', marks=pytest.{mark})]\n")
+    (tmp_path / "test_named.py").write_text("from made import ON_DALI\n")
+    (tmp_path / "test_marked.py").write_text(f"@pytest.{mark}\ndef test_it(): ...\n")
+    (tmp_path / "test_other.py").write_text("def test_it(): ...\n")
+    assert [path.name for path in everything.gpu_tests(tmp_path)] == ["test_marked.py", "test_named.py"]
+    assert str(ROOT / "tests/dataengine/test_nvdec.py") in everything.command_of(everything.TESTS, "cuda", None)
 
 
 def test_each_script_gets_device_limit_and_folder(tmp_path: Path) -> None:
