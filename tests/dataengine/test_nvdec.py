@@ -20,16 +20,23 @@ WIDTH, HEIGHT, FRAMES = 96, 64, 40
 INDICES = [0, 3, 7, 11, 12, 20, 27, 34, 39]
 
 
-def write(path: Path, codec: str, *, gaps: bool = False) -> Path:
-    """A video of coloured noise that says its frame's number by a grey stripe; with `gaps`, at a variable rate."""
+def write(
+    path: Path, codec: str, *, size: tuple[int, int] = (WIDTH, HEIGHT), gaps: bool = False, matrix: int = 2
+) -> Path:
+    """A video of coloured noise that says its frame's number by a grey stripe; with `gaps`, at a variable rate.
+
+    `matrix` is what it says of its colours: 1 is BT.709, 2 nothing.
+    """
     rng = np.random.default_rng(0)
     with av.open(str(path), "w", options={"movflags": "faststart"}) as container:
         stream = container.add_stream(codec, rate=25, options={"g": "12", "crf": "10", "b": "2M"})
-        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+        stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
+        stream.codec_context.colorspace = matrix
         for index in range(FRAMES):
-            image = cv2.resize(rng.integers(0, 255, (8, 12, 3), np.uint8), (WIDTH, HEIGHT))
+            image = cv2.resize(rng.integers(0, 255, (8, 12, 3), np.uint8), size)
             image[-16:] = 20 + 5 * index
             frame = av.VideoFrame.from_ndarray(image, format="rgb24")
+            frame = frame.reformat(format="yuv420p", dst_colorspace=matrix if matrix != 2 else None)
             frame.pts = index + gaps * ((index > 9) * 3 + (index > 20) * 7)
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
@@ -61,6 +68,41 @@ def test_any_frames_are_those_of_the_cpu_decoder_to_two_of_255(vp9: Path) -> Non
 def test_frames_of_a_variable_rate_are_counted_not_timed(tmp_path: Path) -> None:
     ours, theirs = both(write(tmp_path / "vfr.mp4", "libvpx-vp9", gaps=True))
     assert all(np.abs(theirs[index].astype(int) - ours[index]).max() <= 2 for index in INDICES)
+
+
+@pytest.mark.parametrize("matrix", [1, 9])
+def test_a_stream_of_another_colour_matrix_keeps_its_colours(matrix: int, tmp_path: Path) -> None:
+    ours, theirs = both(write(tmp_path / "clip.mp4", "libvpx-vp9", matrix=matrix))
+    off = np.concatenate([np.abs(theirs[index].astype(int) - ours[index]).ravel() for index in INDICES])
+    assert off.mean() <= 1
+    assert np.quantile(off, 0.99) <= 3  # but for what BT.601 had already cut off at 0 or 255
+
+
+def test_an_odd_height_is_refused(tmp_path: Path) -> None:
+    odd = write(tmp_path / "odd.webm", "libvpx-vp9", size=(96, 65))
+    with pytest.raises(MediaError, match=r"odd.webm: .* odd height \(65\); use --decoder cpu"):
+        both_theirs(odd)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Error in thread 0: CUDA driver API error CUDA_ERROR_OUT_OF_MEMORY (2):\nout of memory",
+        "Error in MIXED operator `nvidia.dali.fn.decoders.video`\nencountered:\n\nCUDA allocation failed",
+        "Can't allocate 88473600 bytes on device 0.",
+    ],
+)
+def test_a_full_gpu_ends_the_run_and_not_the_clip(said: str, vp9: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Full:
+        cache_clear = staticmethod(nvdec._pipeline.cache_clear)
+
+        def __call__(self, device: str) -> None:
+            raise RuntimeError(said)
+
+    monkeypatch.setattr(nvdec, "_pipeline", Full())
+    with pytest.raises(DfxError, match="memory is full; run the same command with fewer --workers") as refused:
+        both_theirs(vp9)
+    assert not isinstance(refused.value, MediaError)
 
 
 def test_what_does_not_fit_into_memory_at_once_comes_in_parts(vp9: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -130,12 +172,30 @@ def test_without_a_cuda_device_it_is_refused_in_a_line(vp9: Path) -> None:
     assert not isinstance(refused.value, MediaError)  # which would fail each clip and go on
 
 
+LARGE = [(320, 192), (320, 180)]
+"""NVDEC reads HEVC from 144 px on and VP9 from 128; 180 lines are coded as 192 or 184."""
+
+
 @pytest.mark.gpu
+@pytest.mark.parametrize("size", LARGE, ids=str)
 @pytest.mark.parametrize("codec", ["libx264", "libx265", "libvpx-vp9"])
-def test_nvdec_gives_the_frames_of_the_cpu_decoder(codec: str, tmp_path: Path) -> None:
+def test_nvdec_gives_the_frames_of_the_cpu_decoder(codec: str, size: tuple[int, int], tmp_path: Path) -> None:
     """Within 3 of 255 in the mean: the GPU takes chroma to RGB by a filter of its own."""
-    ours, theirs = both(write(tmp_path / "clip.mp4", codec), "mixed")
+    ours, theirs = both(write(tmp_path / "clip.mp4", codec, size=size), "mixed")
     assert list(theirs) == INDICES
     for index, rgb in theirs.items():
         assert np.abs(rgb.astype(int) - ours[index]).mean() <= 3
         assert round((rgb[-8:, -8:].mean() - 20) / 5) == index
+
+
+@pytest.mark.gpu
+def test_nvdec_keeps_the_colours_of_bt709(tmp_path: Path) -> None:
+    ours, theirs = both(write(tmp_path / "clip.mp4", "libx264", size=LARGE[0], matrix=1), "mixed")
+    assert all(np.abs(theirs[index].astype(int) - ours[index]).mean() <= 3 for index in INDICES)
+
+
+@pytest.mark.gpu
+def test_what_is_too_small_for_nvdec_is_refused_and_the_next_one_decodes(tmp_path: Path) -> None:
+    with pytest.raises(MediaError, match=r"DALI's mixed video decoder refuses it .*use --decoder cpu"):
+        both(write(tmp_path / "small.mp4", "libx265"), "mixed")
+    assert list(both(write(tmp_path / "large.mp4", "libx265", size=LARGE[0]), "mixed")[1]) == INDICES

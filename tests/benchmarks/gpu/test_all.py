@@ -1,0 +1,62 @@
+"""The run of all scripts."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+import benchmarks.gpu.__main__ as everything
+from benchmarks.gpu.child import ROOT
+
+
+def test_one_that_fails_is_named_and_the_others_go_on(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    codes = {"loader": "raise SystemExit('it broke')", "video": "print('all is well')"}
+    monkeypatch.setattr(everything, "command_of", lambda name, device, out: [sys.executable, "-c", codes[name]])
+    assert everything.run(["loader", "video"], "cuda", None) == {"loader": "exit code 1: it broke"}
+    said = capsys.readouterr().out
+    assert "all is well" in said
+    assert "loader failed: exit code 1: it broke" in said
+    assert "1 of 2 ended well" in said
+
+
+@pytest.mark.parametrize("fails", [True, False])
+def test_the_exit_status_says_whether_any_failed(fails: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["gpu", "--device", "cpu", "--only", "video,demo"])
+    monkeypatch.setattr(everything, "run", lambda names, device, out: {"demo": "why"} if fails else {})
+    with pytest.raises(SystemExit) as ended:
+        everything.main()
+    assert ended.value.code == int(fails)
+
+
+def test_a_script_that_is_not_there_is_refused_with_those_that_are(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["gpu", "--only", "vidoe"])
+    with pytest.raises(SystemExit):
+        everything.main()
+    assert "there is no script 'vidoe'; give some of: tests,correctness," in capsys.readouterr().err
+
+
+def test_every_file_with_a_test_that_needs_a_gpu_is_run_and_no_other(tmp_path: Path) -> None:
+    mark = "mark" + ".gpu"
+    (tmp_path / "made.py").write_text(f"ON_DALI = [pytest.param('cuda', marks=pytest.{mark})]\n")
+    (tmp_path / "test_named.py").write_text("from made import ON_DALI\n")
+    (tmp_path / "test_marked.py").write_text(f"@pytest.{mark}\ndef test_it(): ...\n")
+    (tmp_path / "test_other.py").write_text("def test_it(): ...\n")
+    assert [path.name for path in everything.gpu_tests(tmp_path)] == ["test_marked.py", "test_named.py"]
+    assert str(ROOT / "tests/dataengine/test_nvdec.py") in everything.command_of(everything.TESTS, "cuda", None)
+
+
+def test_each_script_gets_device_limit_and_folder(tmp_path: Path) -> None:
+    words = everything.command_of("video", "cpu", tmp_path)[1:]
+    assert words == ["-m", "benchmarks.gpu.video", "--device", "cpu", "--limit", "300", "--out", os.fspath(tmp_path)]
+
+
+def test_all_scripts_are_there_and_their_limits_are_half_an_hour_together() -> None:
+    assert all((ROOT / f"benchmarks/gpu/{name}.py").is_file() for name in everything.LIMITS if name != everything.TESTS)
+    assert sum(everything.LIMITS.values()) <= 1800
