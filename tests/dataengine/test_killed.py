@@ -1,12 +1,14 @@
-"""Runs that are killed before any of their file operations: what lies there then, and what the same command makes of it."""
+"""Runs that are killed before any operation on a file: what lies there then, and what the same command makes of it."""
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -30,7 +32,8 @@ class KilledError(BaseException):
 
 
 def kills(folder: Path, work: Callable[[], object], patch: pytest.MonkeyPatch) -> Iterator[None]:
-    """`work` on `folder` as it is now, killed before its first file operation, its second, ... until it is not."""
+    """`work` on `folder` as it is now, killed before its first operation on a file that counts, its second, ... until
+    it is not. What lies under a temporary name counts only in that it stays behind."""
     before = shutil.copytree(folder, folder.with_name("before"))
     for number in count():
         shutil.rmtree(folder)
@@ -40,9 +43,9 @@ def kills(folder: Path, work: Callable[[], object], patch: pytest.MonkeyPatch) -
             for name in OPERATIONS:
                 real = getattr(os, name)
 
-                def operation(*given: object, real: Callable[..., None] = real, **more: object) -> None:
+                def operation(*given: Any, real: Callable[..., None] = real, **more: Any) -> None:
                     nonlocal left
-                    left -= 1
+                    left -= left >= 0 and not re.search("/tmp-[^/]*", str(given[-1])) and "dir_fd" not in more
                     if left < 0:
                         raise KilledError
                     real(*given, **more)
@@ -53,7 +56,7 @@ def kills(folder: Path, work: Callable[[], object], patch: pytest.MonkeyPatch) -
             except KilledError:
                 pass
             else:
-                assert number > 5
+                assert number > 1
                 return
         yield
 
@@ -68,9 +71,16 @@ def reads_as_finished(out: Path) -> bool:
     return True
 
 
+@pytest.fixture(autouse=True)
+def no_power_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Processes end here, machines go on."""
+    monkeypatch.setattr(os, "fsync", lambda _: None)
+
+
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    write_image_tree(tmp_path / "tree", clips=4, frames=1)
+    for split in ("train", "test"):
+        write_image_tree(tmp_path / "tree" / split, clips=2, frames=1)
     return tmp_path / "tree"
 
 
@@ -78,6 +88,7 @@ def tree(tmp_path: Path) -> Path:
 def out(tree: Path, tmp_path: Path) -> Path:
     """A finished store of `tree`, two shards."""
     run(tree, tmp_path / "out")
+    assert len(list((tmp_path / "out").glob("*.tar"))) == 2
     return tmp_path / "out"
 
 
