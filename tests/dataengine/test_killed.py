@@ -99,7 +99,7 @@ def run(tree: Path, out: Path) -> None:
 def change(tree: Path) -> None:
     """As where a decoder gives other pixels: other bytes, as many."""
     for path in tree.rglob("*.jpg"):
-        flip(path, -1)
+        flip(path, 30)  # in a quantisation table
 
 
 def test_a_conversion_is_finished_or_says_that_it_is_not_and_ends_in_the_same_bytes(
