@@ -15,7 +15,7 @@ from typing import Any
 from dataengine import layouts, place, splits
 from dataengine.differing import difference
 from dataengine.errors import StoreError
-from dataengine.executors import HERE, Executor, OnShard
+from dataengine.executors import HERE, Executor, OnShard, OnSlow
 from dataengine.faces.crops import prepare
 from dataengine.holding import held
 from dataengine.layouts.scan import ScanOptions, left_aside
@@ -78,6 +78,7 @@ def convert(
     on_start: OnStart | None = None,
     on_clip: OnClip | None = None,
     on_shard: OnShard | None = None,
+    on_slow: OnSlow | None = None,
 ) -> Converted:
     """Convert the dataset at `root`, read as `layout`, into the store folder `out`; either may be a URL.
 
@@ -86,7 +87,7 @@ def convert(
     a tenth of them, at least 20).
 
     `on_start` is called before anything is written, `on_clip` after each clip, `on_shard` after each shard that is
-    written; each may raise to stop.
+    written; each may raise to stop. `on_slow` hears, in a thread of its own, of clips that are worked on for long.
 
     Raises LayoutError for a tree that is not the layout's; StoreError where `out` holds something else, another
     run is writing it, the disk is full, `out` cannot be written, processes die of a clip, too many clips failed, or
@@ -122,7 +123,7 @@ def convert(
         watch = _Watch(plan.num_clips, max_failures, on_clip, check)
         if pending:
             as_it_was = {shard.shard: recorded[shard.shard]["sha256"] for shard in pending} if store else {}
-            executor.run(pending, Job(root.resolve(), out.resolve(), settings, as_it_was), watch, on_shard)
+            executor.run(pending, Job(root.resolve(), out.resolve(), settings, as_it_was), watch, on_shard, on_slow)
         if store is None:
             found: dict[str, Any] = {"split_origin": scan.split_origin, "notes": notes}
             found |= {"missing": list(scan.missing), "unexpected": list(scan.unexpected)}
