@@ -38,7 +38,7 @@ class Deadly(Middle):
 
 
 class Hanging(Middle):
-    """Comes to no end, from its second image on, once the file that HANGS_WITH names is there."""
+    """Comes to no end, from its fourth image on, once the file that HANGS_WITH names is there."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -46,7 +46,7 @@ class Hanging(Middle):
 
     def __call__(self, rgb: Pixels) -> list[Face]:
         self.seen += os.path.exists(os.environ["HANGS_WITH"])
-        while self.seen > 1:
+        while self.seen > 3:
             time.sleep(60)
         return super().__call__(rgb)
 
