@@ -161,7 +161,7 @@ def test_what_cannot_fit_is_refused_before_a_file_is_written(image_tree: Path, t
 
 @pytest.mark.parametrize("workers", ["0", "1"])
 def test_sigterm_ends_a_conversion_with_its_workers_and_a_last_line_and_the_same_command_goes_on(
-    image_tree: Path, tmp_path: Path, workers: str
+    image_tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: str
 ) -> None:
     out, log, hangs = tmp_path / "out", tmp_path / "log", tmp_path / "out" / ".parts" / "plan.json"
     given = ["folder", "--root", str(image_tree), "--out", str(out), "--log", str(log), "--workers", workers, "--quiet"]
@@ -185,6 +185,9 @@ def test_sigterm_ends_a_conversion_with_its_workers_and_a_last_line_and_the_same
     assert (child.returncode, said) == (143, line + "\n")
     assert {"event": "stopped", "reason": line, "clips_done": done, "clips_failed": 0}.items() <= last.items()
     assert not list((out / ".parts").glob("tmp-*"))
+    monkeypatch.setenv("HANGS_WITH", str(tmp_path / "nowhere"))
+    again = CliRunner().invoke(app, command, catch_exceptions=False)
+    assert again.output.startswith(f"{out}: 108 images of 36 clips in ")
 
 
 def test_a_gpu_decoder_is_refused_where_there_is_no_gpu(image_tree: Path, tmp_path: Path) -> None:
