@@ -98,6 +98,8 @@ class ConversionProgress:
         self._clock = clock
         self._began = self._lined = clock()
         self._pace = Pace()
+        self._has_ended = False
+        """By SIGTERM."""
         columns = (
             TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=20),
@@ -114,6 +116,7 @@ class ConversionProgress:
         return self
 
     def _on_sigterm(self, number: int, frame: FrameType | None) -> None:
+        self._has_ended = True
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one would break off the tidying up
         if self._log:  # now: a process that hangs may keep this one from its end until it is killed
             self._log.write("stopped", reason=self._terminated(), **self._counts())
@@ -128,13 +131,13 @@ class ConversionProgress:
     ) -> None:
         signal.signal(signal.SIGTERM, self._sigterm)
         self._bar.stop()
-        terminated = isinstance(error, TerminatedError)
-        if terminated:
-            errors.print(self._terminated())
         if self._log:
-            if error is not None and not terminated:
+            if error is not None and not self._has_ended:
                 self._log.write("stopped", reason=str(error) or type(error).__name__, **self._counts())
             self._log.close()
+        if self._has_ended:
+            errors.print(self._terminated())
+            raise TerminatedError from None  # Ray makes another SystemExit of one that is raised while it waits
 
     def say(self, line: str) -> None:
         """A line for the user, unless --quiet."""
