@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Column
 
-from cli.console import console
+from cli.console import console, errors
 from cli.event_log import EventLog
+from dataengine.errors import DfxError, printable
 from dataengine.forecast import shown_bytes
 from dataengine.version import VERSION
 
 if TYPE_CHECKING:
     from dataengine.convert import ClipDone, Start
+    from dataengine.executors import Slow
     from dataengine.plan import ShardPlan
 
 LINE_EVERY_S = 30.0
@@ -67,8 +71,18 @@ def shown_time(seconds: float) -> str:
     return f"{minutes // 1440} days {minutes % 1440 // 60} h"
 
 
+class TerminatedError(SystemExit):
+    """SIGTERM has come, as from a cluster whose time limit is near."""
+
+    def __init__(self) -> None:
+        super().__init__(128 + signal.SIGTERM)
+
+
 class ConversionProgress:
-    """Hears of a conversion (`on_start`, `on_clip`, `on_shard`) and shows it; a context manager."""
+    """Hears of a conversion (`on_start`, `on_clip`, `on_shard`, `on_slow`) and shows it; a context manager.
+
+    Within it SIGTERM raises TerminatedError in the main thread, so that worker processes are ended; it is told first.
+    """
 
     def __init__(
         self,
@@ -84,6 +98,8 @@ class ConversionProgress:
         self._clock = clock
         self._began = self._lined = clock()
         self._pace = Pace()
+        self._has_ended = False
+        """By SIGTERM."""
         columns = (
             TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=20),
@@ -95,17 +111,33 @@ class ConversionProgress:
         self._task = self._bar.add_task(what, total=None, note="")
 
     def __enter__(self) -> Self:
+        self._sigterm = signal.signal(signal.SIGTERM, self._on_sigterm)
         self._bar.start()
         return self
+
+    def _on_sigterm(self, number: int, frame: FrameType | None) -> None:
+        self._has_ended = True
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one would break off the tidying up
+        if self._log:  # now: a process that hangs may keep this one from its end until it is killed
+            self._log.write("stopped", reason=self._terminated(), **self._counts())
+        raise TerminatedError
+
+    def _terminated(self) -> str:
+        done = f"{self._pace.clips:,} of {self._pace.of_clips:,} clips"
+        return f"ended by SIGTERM after {done}; finished shards are kept, the same command goes on"
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        signal.signal(signal.SIGTERM, self._sigterm)
         self._bar.stop()
         if self._log:
-            if error is not None:
+            if error is not None and not self._has_ended:
                 self._log.write("stopped", reason=str(error) or type(error).__name__, **self._counts())
             self._log.close()
+        if self._has_ended:
+            errors.print(self._terminated())
+            raise TerminatedError from None  # Ray makes another SystemExit of one that is raised while it waits
 
     def say(self, line: str) -> None:
         """A line for the user, unless --quiet."""
@@ -150,6 +182,21 @@ class ConversionProgress:
         """One more shard stands."""
         if self._log:
             self._log.write("shard written", shard=shard.shard, clips=len(shard.clips))
+
+    def on_slow(self, slow: Slow) -> None:
+        """A clip, or the files of a shard, are worked on for long."""
+        name, doing = (slow.clip.first, "worked on") if slow.clip else (slow.shard, "written")
+        self.say(f"{printable(name)} has been {doing} for {shown_time(slow.seconds)} by {slow.process}")
+        if self._log:
+            about = {"path": slow.clip.first} if slow.clip else {}
+            with suppress(DfxError):  # the next event says that the log cannot be written
+                self._log.write(
+                    "clip slow" if slow.clip else "shard slow",
+                    **about,
+                    shard=slow.shard,
+                    process=slow.process,
+                    seconds=round(slow.seconds),
+                )
 
     def finished(self, **about: Any) -> None:
         """The store is whole; `about` goes into the log's last line."""

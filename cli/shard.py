@@ -200,6 +200,7 @@ def shard(
             on_start=on_start,
             on_clip=shown.on_clip,
             on_shard=shown.on_shard,
+            on_slow=shown.on_slow,
         )
         result = summary(converted, time.perf_counter() - start)
         told = ("store", "fingerprint", "samples", "shards_written", "shards_kept", "seconds")

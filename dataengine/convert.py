@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,19 +15,19 @@ from typing import Any
 from dataengine import layouts, place, splits
 from dataengine.differing import difference
 from dataengine.errors import StoreError
-from dataengine.executors import HERE, Executor, OnShard
+from dataengine.executors import HERE, Executor, OnShard, OnSlow
 from dataengine.faces.crops import prepare
+from dataengine.holding import held
 from dataengine.layouts.scan import ScanOptions, left_aside
-from dataengine.lease import alone
 from dataengine.merge import listed, merge, shard_clips, tables_of
 from dataengine.methods import named_by_user
 from dataengine.place import Place, place_of
 from dataengine.plan import ConvertSettings, Plan, ShardPlan, make_plan, settings_json
-from dataengine.publish import clear_working_folders, publish, working_folder
+from dataengine.publish import publish, working_folder
 from dataengine.records import Clip, ClipReport
 from dataengine.shard import Job, finished, stands
 from dataengine.store import DATASET_FILE, Store, open_store
-from dataengine.whole import PARTS, disk_full_is_clear, write_whole
+from dataengine.whole import PARTS, write_whole
 
 _PLAN = f"{PARTS}/plan.json"
 
@@ -80,6 +78,7 @@ def convert(
     on_start: OnStart | None = None,
     on_clip: OnClip | None = None,
     on_shard: OnShard | None = None,
+    on_slow: OnSlow | None = None,
 ) -> Converted:
     """Convert the dataset at `root`, read as `layout`, into the store folder `out`; either may be a URL.
 
@@ -88,7 +87,7 @@ def convert(
     a tenth of them, at least 20).
 
     `on_start` is called before anything is written, `on_clip` after each clip, `on_shard` after each shard that is
-    written; each may raise to stop.
+    written; each may raise to stop. `on_slow` hears, in a thread of its own, of clips that are worked on for long.
 
     Raises LayoutError for a tree that is not the layout's; StoreError where `out` holds something else, another
     run is writing it, the disk is full, `out` cannot be written, processes die of a clip, too many clips failed, or
@@ -103,11 +102,13 @@ def convert(
         there = place.sizes(out) if out.is_dir() else {}
         missing = () if DATASET_FILE in there else tuple(shard for shard in plan.shards if shard.shard not in there)
         on_start(Start(root, out, plan, missing))
-    with _held(out) as check:
+    _refuse_other_files(out)
+    with held(out) as check:
         read_as = {"layout": layout, "options": _options_json(layout, root, options)}
         about = {**read_as, "settings": settings_json(settings), "clips": len(clips), "plan": plan.digest}
         store = _recognise(out, about)
         sizes = place.sizes(out) if out.is_dir() else {}
+        recorded: dict[str, dict[str, Any]] = {}
         if store is not None:
             _check_sources(plan, root, store)
             recorded = {row["shard"]: row for row in store.shards().to_pylist()}  # none where all of its clips failed
@@ -121,10 +122,9 @@ def convert(
             pending = [shard for shard, kept in zip(plan.shards, can_be_kept, strict=True) if not kept]
         watch = _Watch(plan.num_clips, max_failures, on_clip, check)
         if pending:
-            executor.run(pending, Job(root.resolve(), out.resolve(), settings), watch, on_shard)
-        if store is not None:
-            _same_bytes_again(pending, store)
-        else:
+            as_it_was = {shard.shard: recorded[shard.shard]["sha256"] for shard in pending} if store else {}
+            executor.run(pending, Job(root.resolve(), out.resolve(), settings, as_it_was), watch, on_shard, on_slow)
+        if store is None:
             found: dict[str, Any] = {"split_origin": scan.split_origin, "notes": notes}
             found |= {"missing": list(scan.missing), "unexpected": list(scan.unexpected)}
             merge(plan, out, {**about, **found, **_about_clips(clips)})
@@ -143,38 +143,13 @@ def _options_json(layout: str, root: Place, options: ScanOptions) -> dict[str, A
     return {**asdict(options), "splits": str(options.splits) if options.splits else None, "name": name}
 
 
-@contextmanager
-def _held(out: Place) -> Iterator[Callable[[], None]]:
-    """Hold the store alone, and tidy up behind it; yields what checks that it is still held."""
+def _refuse_other_files(out: Place) -> None:
     if out.is_dir() and not ((out / DATASET_FILE).exists() or (out / PARTS).is_dir()) and _holds_files(out):
         raise StoreError(f"{out} is not empty and holds no store; choose another --out, or empty it")
-    if isinstance(out, Path):
-        _make(out)
-    with alone(out) as check:
-        clear_working_folders(out)
-        try:
-            yield check
-        finally:
-            clear_working_folders(out)
-            if (out / DATASET_FILE).exists():  # while it is held: another run may need PARTS as soon as it is not
-                if isinstance(out, Path):
-                    shutil.rmtree(out / PARTS, ignore_errors=True)
-                else:
-                    (out / PARTS).delete_folder()
 
 
 def _holds_files(out: Place) -> bool:
     return any(out.iterdir()) if isinstance(out, Path) else True  # what a server calls a folder holds something
-
-
-def _make(out: Path) -> None:
-    with disk_full_is_clear(out):
-        try:
-            (out / PARTS).mkdir(parents=True, exist_ok=True)
-        except (FileExistsError, NotADirectoryError):
-            raise StoreError(f"{out} is a file; choose another --out") from None
-        except FileNotFoundError as error:
-            raise StoreError(f"{out} cannot be made ({error.strerror}); choose another --out") from None
 
 
 def _recognise(out: Place, about: dict[str, Any]) -> Store | None:
@@ -194,10 +169,10 @@ def _recognise(out: Place, about: dict[str, Any]) -> Store | None:
             )
         if name == DATASET_FILE and _tables_stand(out, there):
             return Store(out, there)
-    (out / DATASET_FILE).unlink(missing_ok=True)  # without its tables, a store is made again
-    with working_folder(out) as folder, disk_full_is_clear(folder):
+    with working_folder(out) as folder:
         write_whole(folder / _PLAN, json.dumps(about).encode())
         publish(folder, out, [_PLAN])
+    (out / DATASET_FILE).unlink(missing_ok=True)  # without its tables, a store is made again
     return None
 
 
@@ -233,20 +208,6 @@ def _check_sources(plan: Plan, root: Place, store: Store) -> None:
             raise StoreError(
                 f"{root / clip.first} has changed since {store.root} was made of it ({now:,} bytes, then "
                 f"{recorded[clip.clip]:,}); choose another --out, or delete the store and convert again"
-            )
-
-
-def _same_bytes_again(written: list[ShardPlan], store: Store) -> None:
-    out = store.root
-    recorded = {row["shard"]: row["sha256"] for row in store.shards().to_pylist()}
-    sizes = place.sizes(out)
-    for plan in written:
-        record = finished(plan.shard, out, sizes)
-        if record is None or record.sha256 != recorded[plan.shard]:
-            (out / plan.shard).unlink(missing_ok=True)
-            raise StoreError(
-                f"{plan.shard} could not be written anew as it was: the source clips or the decoder have changed; "
-                f"delete {out} and convert the dataset again"
             )
 
 

@@ -23,7 +23,7 @@ from dataengine.records import CLIPS_SCHEMA, FORMAT, INDEX_SCHEMA, SHARDS_SCHEMA
 from dataengine.shard import finished
 from dataengine.store import CLIPS_FILE, DATASET_FILE, INDEX_FILE, SHARDS_FILE, file_sha256, fingerprint, shards_digest
 from dataengine.version import VERSION
-from dataengine.whole import PARTS, disk_full_is_clear, renamed_when_whole, write_table, write_whole
+from dataengine.whole import PARTS, renamed_when_whole, write_table, write_whole
 
 GROUP_ROWS = 1 << 17
 """Rows of a table held in memory while it is merged: one row group of its file, 30 MB of the index."""
@@ -63,7 +63,7 @@ def merge(plan: Plan, out: Place, about: dict[str, Any]) -> None:
         raise _nothing(listed(out, names, lambda name: shard_clips(name, out)))
     kept = [asdict(record) for record in records if record.samples]
     shards = pa.Table.from_pylist(kept, schema=SHARDS_SCHEMA)
-    with working_folder(out) as folder, disk_full_is_clear(folder):
+    with working_folder(out) as folder:
         _concatenate(folder / INDEX_FILE, listed(out, names, lambda name: _part(name, "index", out)), INDEX_SCHEMA)
         _concatenate(folder / CLIPS_FILE, listed(out, names, lambda name: _part(name, "clips", out)), CLIPS_SCHEMA)
         write_table(folder / SHARDS_FILE, shards)

@@ -1,8 +1,7 @@
 """The task that writes one shard: idempotent, and whole or not at all.
 
-It writes the tar and DALI's index to temporary names, syncs and renames them, and leaves records in `.parts/`; the one
-written last, `{shard}.done.json`, says that the shard is finished. For a store behind a URL all of this happens in a
-folder of this machine, and the files are then uploaded in the same order.
+The tar, DALI's index and the shard's records are finished in a working folder. Then they take their places in the store
+one by one, uploaded where it lies behind a URL; the last, `.parts/{shard}.done.json`, says that the shard is finished.
 """
 
 from __future__ import annotations
@@ -10,13 +9,14 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Generator, Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any
 
 import pyarrow as pa
 import xxhash
 
+from dataengine.errors import StoreError
 from dataengine.extract import extract
 from dataengine.order import counter_hash, text_hash
 from dataengine.place import Place
@@ -25,7 +25,7 @@ from dataengine.publish import publish, working_folder
 from dataengine.records import CLIPS_SCHEMA, INDEX_SCHEMA, Clip, ClipReport, Sample, sample_key
 from dataengine.store import file_sha256
 from dataengine.tar import TarSample, index_path, write_tar
-from dataengine.whole import PARTS, disk_full_is_clear, write_table, write_whole
+from dataengine.whole import PARTS, write_table, write_whole
 
 _SPOOL_BYTES = 256 << 20  # of one shard's images held in memory before they go to a temporary file
 
@@ -49,18 +49,20 @@ class Job:
     out: Place
     """The store's."""
     settings: ConvertSettings
+    as_it_was: Mapping[str, str] = field(default_factory=dict)
+    """sha256 of the tars that a finished store must get back: other bytes do not take their place."""
 
 
 def write_shard(plan: ShardPlan, job: Job) -> Generator[ClipReport, None, ShardRecord]:
     """Convert the clips of one shard into the store; yields each one's report, in their order, as it is done.
 
     Run again, it writes the same bytes. Nothing half-written is left under a final name, and no record, where it is
-    closed or raises: StoreError where the disk is full or a remote store cannot be written.
+    closed or raises: StoreError where the disk is full, a remote store cannot be written, or a tar that has to be as it
+    was would be another.
     """
     settings = job.settings
     with (
         working_folder(job.out) as folder,
-        disk_full_is_clear(folder),
         tempfile.SpooledTemporaryFile(max_size=_SPOOL_BYTES, dir=str(folder / PARTS)) as spool,
     ):
         entries, clip_rows = [], []
@@ -77,17 +79,23 @@ def write_shard(plan: ShardPlan, job: Job) -> Generator[ClipReport, None, ShardR
         index, clips, done = (
             f"{PARTS}/{plan.shard}.{kind}" for kind in ("index.parquet", "clips.parquet", "done.json")
         )
-        (job.out / done).unlink(missing_ok=True)  # a run before may have left one, of clips that have changed since
         index_rows = _write_tar(plan.shard, entries, spool, folder) if entries else []
         record = (
             ShardRecord(plan.shard, len(entries), tar.stat().st_size, file_sha256(tar))
             if entries
             else ShardRecord(plan.shard, 0, 0, "")
         )
+        if record.sha256 != job.as_it_was.get(plan.shard, record.sha256):
+            raise StoreError(
+                f"{job.root / plan.clips[0].first} or another of its {len(plan.clips)} clips, or the decoder, has "
+                f"changed, and {plan.shard} would not be what it was; delete {job.out} and convert the dataset again"
+            )
         write_table(folder / index, pa.Table.from_pylist(index_rows, schema=INDEX_SCHEMA))
         write_table(folder / clips, pa.Table.from_pylist(clip_rows, schema=CLIPS_SCHEMA))
         write_whole(folder / done, json.dumps(asdict(record)).encode())
-        publish(folder, job.out, [*([tar.name, index_path(tar).name] if entries else []), index, clips, done])
+        (job.out / done).unlink(missing_ok=True)  # a run before may have left one, of clips that have changed since
+        # The tar after its index: a finished store's shard counts as mended once its tar is there in full length.
+        publish(folder, job.out, [*([index_path(tar).name, tar.name] if entries else []), index, clips, done])
     return record
 
 

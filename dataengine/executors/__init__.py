@@ -11,6 +11,8 @@ from dataengine.executors.attempts import OnShard as OnShard
 from dataengine.executors.here import HERE as HERE
 from dataengine.executors.processes import Processes as Processes
 from dataengine.executors.ray import Ray as Ray
+from dataengine.executors.slow import OnSlow as OnSlow
+from dataengine.executors.slow import Slow as Slow
 
 
 def executor_of(*, workers: int | None = None, address: str | None = None) -> Executor:

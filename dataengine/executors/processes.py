@@ -11,6 +11,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
 from dataengine.executors.attempts import Attempts, OnReport, OnShard
+from dataengine.executors.slow import OnSlow
 from dataengine.plan import ShardPlan
 from dataengine.processes import begin_worker, sendable
 from dataengine.records import ClipReport
@@ -27,34 +28,43 @@ class Processes:
 
     count: int
 
-    def run(self, shards: Sequence[ShardPlan], job: Job, on_report: OnReport, on_shard: OnShard | None = None) -> None:
+    def run(
+        self,
+        shards: Sequence[ShardPlan],
+        job: Job,
+        on_report: OnReport,
+        on_shard: OnShard | None = None,
+        on_slow: OnSlow | None = None,
+    ) -> None:
         """See `Executor`. A process that dies is replaced."""
-        attempts = Attempts(shards, on_report, on_shard)
+        attempts = Attempts(shards, on_report, on_shard, on_slow)
         workers: dict[Connection, _Worker] = {}
         idle: list[_Worker] = []
         try:
-            while True:
-                while len(workers) < self.count and (shard := attempts.next()) is not None:
-                    worker = (idle.pop() if idle else _Worker.start(job)).with_shard(shard)
-                    workers[worker.pipe] = worker
-                if not workers:
-                    break
-                for ready in wait(list(workers)):
-                    worker = workers[ready]  # type: ignore[index]
-                    assert worker.shard is not None
-                    try:
-                        said = worker.pipe.recv()
-                    except (EOFError, OSError):
-                        del workers[worker.pipe]
-                        attempts.died(worker.shard, worker.end())
-                        continue
-                    if isinstance(said, ClipReport):
-                        attempts.heard(worker.shard, said)
-                    elif isinstance(said, Exception):
-                        raise said
-                    else:
-                        idle.append(workers.pop(worker.pipe))
-                        attempts.stands(worker.shard)
+            with attempts.watched():
+                while True:
+                    while len(workers) < self.count and (shard := attempts.next()) is not None:
+                        worker = (idle.pop() if idle else _Worker.start(job)).with_shard(shard)
+                        workers[worker.pipe] = worker
+                        attempts.begins(shard, f"process {worker.process.pid}")
+                    if not workers:
+                        break
+                    for ready in wait(list(workers)):
+                        worker = workers[ready]  # type: ignore[index]
+                        assert worker.shard is not None
+                        try:
+                            said = worker.pipe.recv()
+                        except (EOFError, OSError):
+                            del workers[worker.pipe]
+                            attempts.died(worker.shard, worker.end())
+                            continue
+                        if isinstance(said, ClipReport):
+                            attempts.heard(worker.shard, said)
+                        elif isinstance(said, Exception):
+                            raise said
+                        else:
+                            idle.append(workers.pop(worker.pipe))
+                            attempts.stands(worker.shard)
         finally:
             for worker in (*idle, *workers.values()):
                 worker.process.terminate()  # what it leaves half-written, whoever holds the store clears away

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import socket
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +15,7 @@ import cv2
 from dataengine.cluster import connected
 from dataengine.errors import DfxError
 from dataengine.executors.attempts import Attempts, OnReport, OnShard
+from dataengine.executors.slow import OnSlow
 from dataengine.plan import ShardPlan
 from dataengine.records import ClipReport
 from dataengine.shard import Job, write_shard
@@ -26,14 +31,25 @@ class Ray:
     tasks: int | None = None
     """At work at once, at most; None: as many as the cluster has cores."""
 
-    def run(self, shards: Sequence[ShardPlan], job: Job, on_report: OnReport, on_shard: OnShard | None = None) -> None:
+    def run(
+        self,
+        shards: Sequence[ShardPlan],
+        job: Job,
+        on_report: OnReport,
+        on_shard: OnShard | None = None,
+        on_slow: OnSlow | None = None,
+    ) -> None:
         """See `Executor`. A task whose worker or machine is lost is begun again elsewhere.
 
         Raises DfxError where Ray is missing or the cluster cannot be reached.
         """
-        attempts = Attempts(shards, on_report, on_shard)
-        with connected("converting on a cluster", gpus=0, address=self.address, libraries=()):
+        attempts = Attempts(shards, on_report, on_shard, on_slow)
+        terminated = signal.getsignal(signal.SIGTERM)
+        with connected("converting on a cluster", gpus=0, address=self.address, libraries=()), attempts.watched():
             import ray
+
+            if callable(terminated) and threading.current_thread() is threading.main_thread():
+                signal.signal(signal.SIGTERM, terminated)  # Ray has put its own in its place
 
             task = ray.remote(num_cpus=1, max_retries=0)(_task)
             in_hand: dict[Any, ShardPlan] = {}
@@ -54,12 +70,16 @@ class Ray:
                     ray.cancel(stream, force=True)
 
     def _take(self, stream: Any, shard: ShardPlan, attempts: Attempts) -> bool:
-        """Hear the next report of a task; False where there will be none any more."""
+        """Hear what a task says next; False where it will say nothing any more."""
         import ray
         from ray.exceptions import RayError, RayTaskError
 
         try:
-            attempts.heard(shard, ray.get(next(stream)))
+            said = ray.get(next(stream))
+            if isinstance(said, ClipReport):
+                attempts.heard(shard, said)
+            else:
+                attempts.begins(shard, said)
         except StopIteration:
             attempts.stands(shard)
             return False
@@ -71,6 +91,8 @@ class Ray:
         return True
 
 
-def _task(shard: ShardPlan, job: Job) -> Iterator[ClipReport]:
+def _task(shard: ShardPlan, job: Job) -> Iterator[str | ClipReport]:
+    """Whose work it is, once it is no longer in the cluster's queue; then the report of each clip."""
     cv2.setNumThreads(1)
+    yield f"process {os.getpid()} on {socket.gethostname()}"
     yield from write_shard(shard, job)

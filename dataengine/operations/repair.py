@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shlex
-import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from functools import partial
@@ -22,9 +20,8 @@ from dataengine.place import Place, is_remote, place_of
 from dataengine.plan import ConvertSettings, Plan, ShardPlan, make_plan
 from dataengine.recorded import as_recorded
 from dataengine.shard import Job, write_shard
-from dataengine.store import CLIPS_FILE, DATASET_FILE, INDEX_FILE, SHARDS_FILE, Store, file_sha256, open_unchecked
-from dataengine.tar import index_path
-from dataengine.whole import PARTS, disk_full_is_clear
+from dataengine.store import CLIPS_FILE, DATASET_FILE, INDEX_FILE, SHARDS_FILE, Store, open_unchecked
+from dataengine.whole import disk_full_is_clear
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,20 +118,8 @@ class _Sources:
         if shard is None:
             raise StoreError(f"{name} is in no plan of {root}; delete {out} and convert the dataset again")
         self._check_unchanged(shard, root)
-        scratch = out / PARTS / "repair"
-        (scratch / PARTS).mkdir(parents=True, exist_ok=True)
-        try:
-            for _ in write_shard(shard, Job(root, scratch.resolve(), settings)):
-                pass
-            if not (scratch / name).is_file() or file_sha256(scratch / name) != recorded[name]:
-                raise StoreError(
-                    f"{root / shard.clips[0].first} or another of its {len(shard.clips)} clips, or the decoder, has "
-                    f"changed, and {name} would not be what it was; delete {out} and convert the dataset again"
-                )
-            os.replace(index_path(scratch / name), index_path(out / name))
-            os.replace(scratch / name, out / name)
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
+        for _ in write_shard(shard, Job(root, out.resolve(), settings, {name: recorded[name]})):
+            pass
 
     def _find(self) -> tuple[Plan, Place, ConvertSettings]:
         meta = self._store.meta

@@ -19,12 +19,13 @@ from dataengine import place
 from dataengine.errors import StoreError
 from dataengine.operations.samples import Samples
 from dataengine.operations.target import seal, target
+from dataengine.publish import publish, working_folder
 from dataengine.records import FORMAT, INDEX_SCHEMA, SHARDS_SCHEMA, SPLITS
 from dataengine.shard import ShardRecord, finished, stands
 from dataengine.splits import shared_identities
 from dataengine.store import Store, file_sha256, open_store, open_unchecked
-from dataengine.tar import write_tar
-from dataengine.whole import PARTS, disk_full_is_clear, write_table, write_whole
+from dataengine.tar import index_path, write_tar
+from dataengine.whole import PARTS, write_table, write_whole
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,10 +78,7 @@ def rewrite(job: Rewrite, out: Path, on_shard: Callable[[str, int], None] | None
         source = Samples(job.stores)
         for name, at in shards:
             if name in pending:
-                with disk_full_is_clear(out):
-                    record = _write_shard(out, name, _taken(job.rows, at), source)
-                if is_finished and record.sha256 != recorded[name].sha256:
-                    raise StoreError(f"{out / name} is not what it was, written anew; delete {out} and write it again")
+                _write_shard(out, name, _taken(job.rows, at), source, recorded.get(name))
             if on_shard:
                 on_shard(name, len(shards))
         if not is_finished:
@@ -136,14 +134,19 @@ def _stands(out: Path, name: str, sizes: Mapping[str, int], recorded: Mapping[st
     return stands(name, recorded[name].bytes, sizes)
 
 
-def _write_shard(out: Path, name: str, rows: pa.Table, source: Samples) -> ShardRecord:
-    offsets = write_tar(out / name, source.of(rows))
-    columns = {column: rows[column] for column in INDEX_SCHEMA.names}
-    columns |= {"shard": pa.array([name] * len(offsets), pa.string()), "offset": pa.array(offsets, pa.int64())}
-    write_table(out / PARTS / f"{name}.index.parquet", pa.table(columns, schema=INDEX_SCHEMA))
-    record = ShardRecord(name, len(offsets), (out / name).stat().st_size, file_sha256(out / name))
-    write_whole(out / PARTS / f"{name}.done.json", json.dumps(asdict(record)).encode())
-    return record
+def _write_shard(out: Path, name: str, rows: pa.Table, source: Samples, recorded: ShardRecord | None) -> None:
+    index, done = (f"{PARTS}/{name}.{kind}" for kind in ("index.parquet", "done.json"))
+    with working_folder(out) as folder:
+        tar = folder / name
+        offsets = write_tar(tar, source.of(rows))
+        columns = {column: rows[column] for column in INDEX_SCHEMA.names}
+        columns |= {"shard": pa.array([name] * len(offsets), pa.string()), "offset": pa.array(offsets, pa.int64())}
+        record = ShardRecord(name, len(offsets), tar.stat().st_size, file_sha256(tar))
+        if recorded is not None and record.sha256 != recorded.sha256:
+            raise StoreError(f"{out / name}, written anew, would not be what it was; delete {out} and write it again")
+        write_table(folder / index, pa.table(columns, schema=INDEX_SCHEMA))
+        write_whole(folder / done, json.dumps(asdict(record)).encode())
+        publish(folder, out, [index_path(tar).name, tar.name, index, done])
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-from filelock import FileLock, Timeout
 
 from dataengine.errors import StoreError
+from dataengine.holding import held
 from dataengine.leaks import format_leaks
 from dataengine.records import FORMAT
 from dataengine.store import CLIPS_FILE, DATASET_FILE, INDEX_FILE, SHARDS_FILE, file_sha256, fingerprint, shards_digest
@@ -38,29 +37,11 @@ def target(out: Path, plan: str) -> Iterator[bool]:
     """
     refuse_url(out)
     _check_holds(out, plan)
-    with disk_full_is_clear(out):
-        try:
-            (out / PARTS).mkdir(parents=True, exist_ok=True)
-        except (FileExistsError, NotADirectoryError):
-            raise StoreError(f"{out} is a file; choose another --out") from None
-        except FileNotFoundError as error:
-            raise StoreError(f"{out} cannot be made ({error.strerror}); choose another --out") from None
-    lock = FileLock(out / PARTS / "lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise StoreError(f"another run is writing {out}; wait for it, or choose another --out") from None
-    try:
+    with held(out):
         _check_holds(out, plan)
-        for stale in (out / PARTS).glob("tmp-*"):
-            stale.unlink(missing_ok=True)
         with disk_full_is_clear(out):
             write_whole(out / PARTS / _PLAN_FILE, json.dumps({"plan": plan}).encode())
         yield (out / DATASET_FILE).exists()
-    finally:
-        if (out / DATASET_FILE).exists():  # while it is held: another run may need PARTS as soon as it is not
-            shutil.rmtree(out / PARTS, ignore_errors=True)
-        lock.release()
 
 
 def _check_holds(out: Path, plan: str) -> None:

@@ -11,6 +11,7 @@ from cli.conversion_progress import LINE_EVERY_S, ConversionProgress, Pace, show
 from cli.event_log import EventLog
 from dataengine.convert import ClipDone, Start
 from dataengine.errors import DfxError
+from dataengine.executors import Slow
 from dataengine.layouts import scan
 from dataengine.layouts.scan import ScanOptions
 from dataengine.plan import ConvertSettings, Plan, make_plan
@@ -79,6 +80,23 @@ def test_a_stopped_conversion_says_so_in_its_log(plan: Plan, image_tree: Path, t
     assert events[1]["reason"] == "empty"
     assert (events[-1]["reason"], events[-1]["clips_done"], events[-1]["clips_failed"]) == ("KeyboardInterrupt", 36, 1)
     assert all(event["time"].endswith("+00:00") for event in events)
+
+
+def test_what_takes_long_is_said_and_logged_with_who_works_on_it(
+    plan: Plan, image_tree: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clip = plan.shards[0].clips[0]
+    with ConversionProgress("Converting mini", log=tmp_path / "log") as shown:
+        shown.on_slow(Slow(shard="train-000000.tar", clip=clip, process="process 7", seconds=121.3))
+        shown.on_slow(Slow(shard="train-000000.tar", clip=None, process="process 7 on n1", seconds=3900))
+    assert capsys.readouterr().out.splitlines() == [
+        f"{clip.first} has been worked on for 2 min by process 7",
+        "train-000000.tar has been written for 1 h 05 min by process 7 on n1",
+    ]
+    first, second = (json.loads(line) for line in (tmp_path / "log").read_text().splitlines())
+    about = {"event": "clip slow", "path": clip.first, "shard": "train-000000.tar", "process": "process 7"}
+    assert {**about, "seconds": 121}.items() <= first.items()
+    assert (second["event"], second["seconds"]) == ("shard slow", 3900)
 
 
 def test_a_log_goes_on_behind_half_a_line_of_a_killed_run(tmp_path: Path) -> None:

@@ -6,8 +6,10 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -155,6 +157,37 @@ def test_what_cannot_fit_is_refused_before_a_file_is_written(image_tree: Path, t
     assert there == "False"
     assert full.startswith("no space left for ")  # it does not fit indeed
     assert forced == "True"
+
+
+@pytest.mark.parametrize("workers", ["0", "1"])
+def test_sigterm_ends_a_conversion_with_its_workers_and_a_last_line_and_the_same_command_goes_on(
+    image_tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: str
+) -> None:
+    out, log, hangs = tmp_path / "out", tmp_path / "log", tmp_path / "out" / ".parts" / "plan.json"
+    given = ["folder", "--root", str(image_tree), "--out", str(out), "--log", str(log), "--workers", workers, "--quiet"]
+    command = ["shard", *given, "--detector", "tests.dataengine.faces.own_detector:Hanging", "--min-face", "20"]
+    root = str(Path(__file__).parents[2])
+    child = subprocess.Popen(
+        [sys.executable, "-c", "from cli.main import main; main()", *command],
+        env={**os.environ, "PYTHONPATH": root, "HANGS_WITH": str(hangs)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    while not (log.exists() and "clip done" in log.read_text()):
+        assert child.poll() is None
+        time.sleep(0.05)
+    child.send_signal(signal.SIGTERM)
+    said = child.communicate()[0]  # its workers hold the other end of the pipe too
+    *events, last = (json.loads(line) for line in log.read_text().splitlines())
+    done = sum(event["event"] == "clip done" for event in events)
+    line = f"ended by SIGTERM after {done} of 36 clips; finished shards are kept, the same command goes on"
+    assert (child.returncode, said) == (143, line + "\n")
+    assert {"event": "stopped", "reason": line, "clips_done": done, "clips_failed": 0}.items() <= last.items()
+    assert not list((out / ".parts").glob("tmp-*"))
+    monkeypatch.setenv("HANGS_WITH", str(tmp_path / "nowhere"))
+    again = CliRunner().invoke(app, command, catch_exceptions=False)
+    assert again.output.startswith(f"{out}: 108 images of 36 clips in ")
 
 
 def test_a_gpu_decoder_is_refused_where_there_is_no_gpu(image_tree: Path, tmp_path: Path) -> None:

@@ -20,16 +20,14 @@ import pytest
 import simplejpeg
 import webdataset
 
-from dataengine import shard
 from dataengine.convert import ClipDone, convert
 from dataengine.errors import StoreError
 from dataengine.executors import HERE, Executor, Processes
 from dataengine.layouts.scan import ScanOptions
-from dataengine.operations.verify import verify
 from dataengine.plan import ConvertSettings
 from dataengine.settings import ExtractSettings
 from dataengine.store import Store, open_store
-from dataengine.whole import disk_full_is_clear, write_whole
+from dataengine.whole import disk_full_is_clear
 from tests.dataengine.made import jpeg, made_rows, picture
 
 KILLS = 10
@@ -219,36 +217,6 @@ def test_a_run_that_is_refused_takes_nothing_from_the_one_that_mends_a_finished_
     run(image_tree, out, on_clip=on_clip)
     assert refused
     assert digests(out) == before
-
-
-def test_a_shard_of_changed_clips_is_not_taken_for_the_one_before_where_its_record_was_not_reached(
-    image_tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    tree, out = Path(shutil.copytree(image_tree, tmp_path / "tree")), tmp_path / "out"
-
-    class KilledError(Exception):
-        pass
-
-    def stop(*_: object) -> None:
-        raise KilledError
-
-    with pytest.raises(KilledError):
-        run(tree, out, on_shard=stop)
-    (tar,) = out.glob("*.tar")
-    with tarfile.open(tar) as archive:
-        name = next(name for name in archive.getnames() if name.endswith(".json"))
-    image = next((tree / name.partition("/")[2]).parent.iterdir())
-    before, size = tar.read_bytes(), tar.stat().st_size
-    image.write_bytes(image.read_bytes() + b"!")
-    with monkeypatch.context() as patch:
-        patch.setattr(
-            shard, "write_whole", lambda path, data: stop() if "done" in path.name else write_whole(path, data)
-        )
-        with pytest.raises(KilledError):
-            run(tree, out)
-    assert tar.read_bytes() != before
-    assert tar.stat().st_size == size  # a tar is filled up: its length alone does not tell
-    assert not verify(run(tree, out)).findings
 
 
 def test_a_store_in_the_datasets_own_folder_can_be_taken_up_and_is_recognised(tmp_path: Path) -> None:
