@@ -49,5 +49,5 @@ class DecodeJpegEntry:
         height, width = image.shape[-2:]
         left, top, w, h = window(self._crop, width, height)
         size = [self._race.settings.size] * 2
-        scaled = functional.resized_crop(image, top, left, h, w, size, antialias=False)
-        return functional.horizontal_flip(scaled) if random.random() < self._crop.flip else scaled
+        scaled: torch.Tensor = functional.resized_crop(image, top, left, h, w, size, antialias=False)
+        return scaled.flip(-1) if random.random() < self._crop.flip else scaled
