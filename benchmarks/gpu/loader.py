@@ -1,6 +1,6 @@
 """The loader on a GPU beside what bounds it and what could take its place, and what its settings do.
 
-A base point (224 px, batches of 256, all threads, defaults), one setting changed at a time, the best of each together
+A base point (224 px, batches of 256, all threads, defaults), changed in one thing at a time, the best of these together
 with its neighbours, then other sizes, batches and chroma. All of a race go through the same images in turns; ratios are
 taken round by round, and their medians are kept.
 
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import statistics
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ CPU_LOADERS = ("cpu", "webdataset_turbo", "ffcv")
 BASE = "base"
 DEFAULTS = GpuDecoding()
 SIZES, BATCHES = (256, 384), (64, 128, 512)
+SHARES, THREADS = (0.0, 0.35, 0.65, 0.9, 1.0), (1, 2, 4, 8, 16)
 WORTH = 1.02
 """A setting that gains less than this over the default is noise, and the default stays."""
 
@@ -66,39 +67,39 @@ class Choice:
 
 
 def factors(base: Choice) -> dict[str, list[Choice]]:
-    """For each setting the choices that change it alone; the likeliest to matter first."""
-    threads = sorted({1, 2, 4, 8, 16} | {base.threads})
-    tried: dict[str, Sequence[Any]] = {
-        "engine_share": (0.0, 0.35, 0.65, 0.9, 1.0),
-        "regions": (False,),
-        "fancy": (False,),
-        "threads": [each for each in threads if each < base.threads],
-        "prefetch": (1, 3, 4),
-        "largest": (SIDE,),
+    """What is tried beside the base, race by race.
+
+    What the engine takes depends on whether it can decode windows, and interpolate chroma: no decoder says so, and the
+    rates of these together do.
+    """
+    regions = (True, False)
+    decoding = [replace(base, engine_share=share, regions=only) for only in regions for share in SHARES]
+    return {
+        "decoding": [*decoding, *(replace(base, fancy=False, regions=only) for only in regions)],
+        "threads": [replace(base, threads=threads) for threads in THREADS if threads < base.threads],
+        "prefetch": [replace(base, prefetch=prefetch) for prefetch in (1, 3, 4)],
+        "largest": [replace(base, largest=SIDE)],
     }
-    made = {name: [replace(base, **{name: value}) for value in values] for name, values in tried.items()}
-    return {name: [choice for choice in choices if choice != base] for name, choices in made.items()}
 
 
-def best_of(base: Choice, gains: Mapping[Choice, float]) -> Choice:
-    """The best value of each setting together; `gains`: of choices that change one, over the base.
+def best_of(base: Choice, gains: Mapping[str, Mapping[Choice, float]]) -> Choice:
+    """The best of each race together; `gains`: over the base, in each.
 
-    Fancy upsampling changes the pixels, so that what it costs is measured and never saved.
+    Without fancy upsampling the pixels are others: what it costs is measured, and not saved.
     """
     best = base
-    for setting in (one.name for one in fields(base) if one.name != "fancy"):
-        tried = {choice: gain for choice, gain in gains.items() if set(choice.changes(base)) == {setting}}
+    for race in gains.values():
+        tried = {choice: gain for choice, gain in race.items() if choice.fancy == base.fancy}
         if tried and max(tried.values()) > WORTH:
-            best = replace(best, **{setting: getattr(max(tried, key=tried.__getitem__), setting)})
+            best = replace(best, **max(tried, key=tried.__getitem__).changes(base))
     return best
 
 
 def neighbours(best: Choice, base: Choice) -> list[Choice]:
     """The best with one of its changes taken back, or with the next share for the engine."""
     back = [replace(best, **{name: getattr(base, name)}) for name in best.changes(base)]
-    shares = [0.0, 0.35, 0.5, 0.65, 0.75, 0.9, 1.0]
-    at = shares.index(best.engine_share)
-    near = [replace(best, engine_share=share) for share in shares[max(0, at - 1) : at + 2]]
+    at = SHARES.index(best.engine_share)
+    near = [replace(best, engine_share=share) for share in SHARES[max(0, at - 1) : at + 2]]
     return [choice for choice in dict.fromkeys([*back, *near]) if choice not in (best, base)]
 
 
@@ -148,15 +149,19 @@ class Study:
         """DALI from memory, with the same options."""
         return bounds(self.record.device, **choice.options())
 
-    def best(self) -> Choice:
-        """Each setting by itself beside the base, and the best of them together."""
-        gains: dict[Choice, float] = {}
+    def gains(self) -> dict[str, dict[Choice, float]]:
+        """What each setting by itself gains over the base, race by race."""
+        gains: dict[str, dict[Choice, float]] = {}
         for name, choices in factors(self.base).items():
-            results = self.race(name, map(self.loader, [self.base, *choices]))
-            for choice in choices:
-                gain = _ratio(results.get(choice.name(self.base)), results.get(BASE))
-                gains |= {choice: gain} if gain is not None else {}
-        return best_of(self.base, gains)
+            tried = list(dict.fromkeys([self.base, *choices]))
+            results = self.race(name, map(self.loader, tried))
+            gains[name] = self.over_base(results, tried)
+        return gains
+
+    def over_base(self, results: Mapping[str, Result], tried: Iterable[Choice]) -> dict[Choice, float]:
+        """The speed of those of `tried` that were measured, as a multiple of the base's."""
+        ratios = {choice: _ratio(results.get(choice.name(self.base)), results.get(BASE)) for choice in tried}
+        return {choice: ratio for choice, ratio in ratios.items() if ratio is not None}
 
 
 def beside(device: str) -> list[Contender]:
@@ -166,24 +171,23 @@ def beside(device: str) -> list[Contender]:
     return [own("cpu", "dfx, cpu", "cpu", "cpu"), *(one for one in PEERS if one.name in wanted)]
 
 
-def run(study: Study, other_chroma: Study) -> dict[str, Any]:
+def run(study: Study, subsampled: Study) -> dict[str, Any]:
     """All races, the most important first; what they come to."""
     base = study.base
     first = study.race("beside", [*beside(study.record.device), study.loader(base), *study.bounds(base), feed()])
-    fed = study.race(
-        "feed", [feed(f"feed threads={n}", threads=n) for n in dict.fromkeys((1, 2, 4, 8, 16)) if n <= base.threads]
-    )
-    best = study.best()
+    fed = study.race("feed", [feed(f"feed threads={n}", threads=n) for n in THREADS if n <= base.threads])
+    likely = best_of(base, study.gains())
     cpu = _fastest(first, CPU_LOADERS)
     rival = [one for one in beside(study.record.device) if cpu is not None and one.name == cpu.name]
-    tried = list(dict.fromkeys([base, best, *neighbours(best, base)]))
-    last = study.race("best", [*rival, *map(study.loader, tried), *study.bounds(best)])
-    loaders = list(map(study.loader, dict.fromkeys([base, best])))
+    tried = list(dict.fromkeys([base, likely, *neighbours(likely, base)]))
+    last = study.race("best", [*rival, *map(study.loader, tried), *study.bounds(likely)])
+    best = best_of(base, {"best": study.over_base(last, tried)})
+    ceiling = _fastest(last or first, CEILINGS)
+    bounds_here = [one for one in study.bounds(best) if ceiling is None or one.name == ceiling.name]
     for changes in [*({"size": size} for size in SIZES), *({"batch": batch} for batch in BATCHES)]:
-        if changes.get("batch") != study.settings.batch:
-            study.race("sizes", [*loaders, *study.bounds(best)], **changes)
+        study.race("sizes", [study.loader(best), *bounds_here], **changes)
     variants = [replace(best, **one) for one in ({}, {"fancy": False}, {"engine_share": 0.0}, {"engine_share": 1.0})]
-    other_chroma.race("chroma", [*map(study.loader, dict.fromkeys([base, *variants])), *study.bounds(best)])
+    subsampled.race("chroma", [*map(study.loader, dict.fromkeys([base, *variants])), *bounds_here])
     chosen = last.get(best.name(base))
     return {
         "base_images_per_s": _rate(first.get(BASE)),
@@ -193,7 +197,7 @@ def run(study: Study, other_chroma: Study) -> dict[str, Any]:
         "feed_images_per_s": _rate(_fastest(fed, fed)) or _rate(first.get("feed")),
         "best": asdict(best),
         "best_images_per_s": _rate(chosen),
-        "best_to_ceiling (goal: 0.90)": _ratio(chosen, _fastest(last, CEILINGS)),
+        "best_to_ceiling (goal: 0.90)": _ratio(chosen, ceiling) if last else None,
         "best_to_from_memory": _ratio(chosen, last.get("from_memory")),
         "best_to_best_cpu_loader (goal: 2)": _ratio(chosen, cpu and last.get(cpu.name)),
     }
