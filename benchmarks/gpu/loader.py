@@ -168,11 +168,14 @@ def beside(device: str) -> list[Contender]:
     """What could take the loader's place: those with worker processes first, as they fork."""
     native = "dali_native_gpu" if device.startswith("cuda") else "dali_native_cpu"
     wanted = ("webdataset_turbo", "ffcv", "torchvision_gpu", native)
-    return [own("cpu", "dfx, cpu", "cpu", "cpu"), *(one for one in PEERS if one.name in wanted)]
+    return [*(one for one in PEERS if one.name in wanted), own("cpu", "dfx, cpu", "cpu", "cpu")]
 
 
 def run(study: Study, subsampled: Study) -> dict[str, Any]:
-    """All races, the most important first; what they come to."""
+    """All races, the most important first; what they come to.
+
+    The ceiling of the best is that of its own race, with the decoder's settings that the races before it found best.
+    """
     base = study.base
     first = study.race("beside", [*beside(study.record.device), study.loader(base), *study.bounds(base), feed()])
     fed = study.race("feed", [feed(f"feed threads={n}", threads=n) for n in THREADS if n <= base.threads])
@@ -232,14 +235,16 @@ def main() -> None:
     check_device(parser, given.device)
     names = ("size", "batch", "threads", "rounds", "seconds")
     settings = Settings(**{name: getattr(given, name) for name in names})
-    record = Record("loader", given.device, {**asdict(settings), "images": given.images}, given.limit, given.out)
+    base = Choice(threads=settings.threads)
+    told = {**asdict(settings), "images": given.images, BASE: asdict(base)}
+    record = Record("loader", given.device, told, given.limit, given.out)
     with tempfile.TemporaryDirectory() as folder:
         full, half = (
             Study(
                 record,
                 make_rows(Path(folder) / chroma, given.images, chroma=chroma),
                 settings,
-                Choice(threads=settings.threads),
+                base,
                 chroma,
             )
             for chroma in ("444", "420")

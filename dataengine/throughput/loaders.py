@@ -20,7 +20,7 @@ class OwnLoader:
 
     def __init__(self, race: Race, *, backend: str, device: str, **options: Any) -> None:
         """`options`: what else `Loader` takes, such as `prefetch` and `gpu`; `threads` in place of the race's."""
-        if device == "cuda" and not torch.cuda.is_available():
+        if device.startswith("cuda") and not torch.cuda.is_available():
             raise DfxError("no CUDA device")
         self._race, self._backend, self._device = race, backend, device
         self._options = {"threads": race.settings.threads, **options}
@@ -49,7 +49,7 @@ class OwnLoader:
         self._loader.set_epoch(_EPOCH)
         for batch in self._loader:
             yield batch.images
-        if self._device == "cuda":
+        if self._device.startswith("cuda"):
             torch.cuda.synchronize()
 
     def close(self) -> None:
