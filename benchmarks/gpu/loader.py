@@ -178,13 +178,14 @@ def run(study: Study, subsampled: Study) -> dict[str, Any]:
     """
     base = study.base
     first = study.race("beside", [*beside(study.record.device), study.loader(base), *study.bounds(base), feed()])
-    fed = study.race("feed", [feed(f"feed threads={n}", threads=n) for n in THREADS if n <= base.threads])
+    feeds = [feed(f"feed threads={n}", threads=n) for n in THREADS if n <= base.threads]
+    fed = _fastest(study.race("feed", feeds), [one.name for one in feeds]) or first.get("feed")
     likely = best_of(base, study.gains())
     cpu = _fastest(first, CPU_LOADERS)
     rival = [one for one in beside(study.record.device) if cpu is not None and one.name == cpu.name]
     tried = list(dict.fromkeys([base, likely, *neighbours(likely, base)]))
     last = study.race("best", [*rival, *map(study.loader, tried), *study.bounds(likely)])
-    best = best_of(base, {"best": study.over_base(last, tried)})
+    best = best_of(base, {"best": study.over_base(last, tried)}) if last else likely
     ceiling = _fastest(last or first, CEILINGS)
     bounds_here = [one for one in study.bounds(best) if ceiling is None or one.name == ceiling.name]
     for changes in [*({"size": size} for size in SIZES), *({"batch": batch} for batch in BATCHES)]:
@@ -197,7 +198,8 @@ def run(study: Study, subsampled: Study) -> dict[str, Any]:
         "base_to_ceiling": _ratio(first.get(BASE), _fastest(first, CEILINGS)),
         "base_to_best_cpu_loader": _ratio(first.get(BASE), cpu),
         "best_cpu_loader": cpu and cpu.name,
-        "feed_images_per_s": _rate(_fastest(fed, fed)) or _rate(first.get("feed")),
+        "feed_images_per_s": _rate(fed),
+        "feed": fed and fed.name,
         "best": asdict(best),
         "best_images_per_s": _rate(chosen),
         "best_to_ceiling (goal: 0.90)": _ratio(chosen, ceiling) if last else None,

@@ -148,9 +148,10 @@ class DaliBackend:
         except BaseException as error:
             self._unread = error
             raise
-        self._fed.append(fed)
         there = np.array([data is not _BLANK for data in fed.data])
-        return batch_of(fed.data, there, fed.request.draws, self._setup)
+        batch = batch_of(fed.data, there, fed.request.draws, self._setup)
+        self._fed.append(fed)
+        return batch
 
 
 def batch_of(data: list[TensorCPU], there: npt.NDArray[np.bool_], draws: Draws, setup: Setup) -> list[Any]:
