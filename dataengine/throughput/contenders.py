@@ -107,7 +107,7 @@ PEERS = (
     _peer("ffcv", "FFCV", "ffcv", "FfcvEntry", ("ffcv.loader",), "see benchmarks/peers.txt"),
     _peer(
         "torchvision_gpu",
-        "torchvision decode_jpeg, GPU",
+        "torchvision, GPU",
         "nvjpeg",
         "DecodeJpegEntry",
         ("torchvision",),
