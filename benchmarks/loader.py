@@ -33,8 +33,11 @@ RESULTS = Path(__file__).parent / "results"
 SIDE = 256
 
 
-def make_rows(root: Path, num_images: int) -> Rows:
-    """A store of smooth colour fields with sensor noise, about as large in bytes as crops of faces (27 KB)."""
+def make_rows(root: Path, num_images: int, *, chroma: str = "444") -> Rows:
+    """A store of smooth colour fields with sensor noise, about as large in bytes as crops of faces (27 KB).
+
+    `chroma`: its subsampling, as simplejpeg names it.
+    """
     random = np.random.default_rng(0)
     for i in range(num_images):
         path = root / "tree" / "train" / ("real", "fake")[i % 2] / f"{i:06d}.jpg"
@@ -42,7 +45,7 @@ def make_rows(root: Path, num_images: int) -> Rows:
         field = cv2.resize(random.integers(0, 255, (9, 9, 3), np.uint8), (SIDE, SIDE), interpolation=cv2.INTER_CUBIC)
         noise = cv2.randn(np.empty((SIDE, SIDE, 3), np.int16), 0, 2.5)
         image = np.clip(field + noise, 0, 255).astype(np.uint8)
-        path.write_bytes(simplejpeg.encode_jpeg(image, 95, "RGB", "444"))
+        path.write_bytes(simplejpeg.encode_jpeg(image, 95, "RGB", chroma))
     settings = ConvertSettings(extract=ExtractSettings(faces="none"))
     convert("folder", root / "tree", root / "store", settings, ScanOptions())
     return select([str(root / "store")])

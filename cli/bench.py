@@ -27,7 +27,7 @@ def bench_loader(
         str | None,
         typer.Option(
             help="These alone: cpu, dali_cpu, dali_gpu, torchvision, webdataset_pil, webdataset_turbo, litdata, "
-            "mosaic, spdl, ffcv, dali_native_cpu, dali_native_gpu.",
+            "mosaic, spdl, ffcv, torchvision_gpu, dali_native_cpu, dali_native_gpu.",
             metavar="NAME,NAME",
         ),
     ] = None,

@@ -44,15 +44,24 @@ class Decoded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GpuDecoding:
-    """How DALI decodes JPEGs on a GPU. Nothing of it touches decoding on a CPU."""
+    """How DALI decodes JPEGs on a GPU. Nothing of it touches decoding on a CPU.
+
+    The defaults follow DALI's own, or agreement with the cpu backend; `benchmarks/gpu/loader.py` is what measures them.
+    """
 
     engine_share: float = 0.65
-    """Share of a batch for the GPU's JPEG engine, in [0, 1] (DALI's `hw_decoder_load`, and its default); the rest goes
-    to the GPU's cores, whose Huffman decoding is done by CPU threads. GPUs without an engine ignore it."""
+    """Share of a batch for the GPU's JPEG engine, in [0, 1]: DALI's `hw_decoder_load` with DALI's default, not measured
+    here. The rest goes to the GPU's cores, whose Huffman decoding is done by CPU threads. The engine takes baseline
+    JPEGs, grey or with 4:4:4, 4:2:2, 4:2:0 or 4:4:0 chroma; others, and GPUs without an engine, go without it."""
     fancy: bool = True
-    """Whether subsampled chroma is interpolated, as libjpeg-turbo does, so that the backends agree; else repeated."""
+    """Whether subsampled chroma is interpolated, as libjpeg-turbo does, so that the backends agree; else repeated,
+    DALI's default. Whether the engine can do it is settled by the driver as it runs; where it cannot, the cores do."""
     largest: tuple[int, int] = (0, 0)
-    """Width and height in pixels of the largest image to come, for which memory is taken beforehand; 0: none is."""
+    """Width and height in pixels of the largest image to come, for which memory is taken beforehand; 0, DALI's default:
+    none is, and it grows with the images. What a hint gains has not been measured."""
+    regions: bool = True
+    """Whether only the crop's window is decoded, where a sample has one view; else the image is decoded whole and cut.
+    On a CPU a window is the faster of the two; on a GPU that has not been measured."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

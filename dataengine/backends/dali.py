@@ -7,27 +7,37 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import simplejpeg
 import torch
 from nvidia.dali import Pipeline, fn, pipeline_def, types
-from nvidia.dali.tensors import TensorCPU
+from nvidia.dali.tensors import TensorCPU, TensorListCPU
 from torch.utils.dlpack import from_dlpack
 
+from dataengine.augment import Draws
 from dataengine.backends import Decoded, Request, Setup
 from dataengine.backends.cpu import CpuBackend, as_png
-from dataengine.backends.headers import CMYK, check_size
-from dataengine.backends.operations_dali import arguments, edit, values
+from dataengine.backends.headers import CMYK, check_size, is_plain_jpeg
+from dataengine.backends.operations_dali import Node, arguments, edit, values
 from dataengine.backends.slices import SlicePool
 from dataengine.errors import MediaError
 
 _BLANK_PX = 8
 _BLANK = TensorCPU(np.frombuffer(simplejpeg.encode_jpeg(np.zeros((_BLANK_PX, _BLANK_PX, 3), np.uint8)), np.uint8))
 """Stands where there is nothing to decode: DALI wants batches without holes."""
+
+_IN_PLACE: Any = {"contiguous": False} if "contiguous" in str(TensorListCPU.__init__.__doc__) else {}
+"""DALI 1 has no choice, and copies where it must."""
+
+Feed = Callable[[], list[Any]]
+"""The next batch, as `batch_of` gives it; StopIteration after the last."""
+Graph = Callable[[Feed, Setup], tuple[Node, ...]]
+"""Defines a pipeline's outputs."""
 
 
 class DaliBackend:
@@ -38,8 +48,9 @@ class DaliBackend:
 
     name = "dali"
 
-    def __init__(self, setup: Setup) -> None:
-        self._setup = setup
+    def __init__(self, setup: Setup, graph: Graph | None = None) -> None:
+        """`graph` None: decode, crop, scale, flip and edit; a benchmark of the feed takes one that decodes nothing."""
+        self._setup, self._graph = setup, graph or transformed
         self._pool = SlicePool(threads=setup.threads, prefetch=setup.prefetch)
         self._pipeline: Pipeline | None = None
         self._source: Iterator[_Fed] = iter(())
@@ -84,15 +95,15 @@ class DaliBackend:
 
     def _read(self, request: Request, data: list[TensorCPU], part: range) -> list[tuple[int, str]]:
         draws, failures = request.draws, []
-        for i in part:
-            row = int(request.rows[i])
+        columns = (request.rows, draws.width[0], draws.height[0])
+        here = (column[part.start : part.stop].tolist() for column in columns)  # one by one, numpy's numbers cost more
+        for i, row, width, height in zip(part, *here, strict=True):
             if row >= 0:
                 try:
                     encoded = self._setup.read(row)
-                    colours = check_size(encoded, int(draws.width[0, i]), int(draws.height[0, i]))
-                    if colours in CMYK:
+                    if not is_plain_jpeg(encoded, width, height) and check_size(encoded, width, height) in CMYK:
                         encoded = as_png(encoded)
-                    data[i] = TensorCPU(np.frombuffer(encoded, dtype=np.uint8))
+                    data[i] = TensorCPU(encoded)
                 except MediaError as error:
                     failures.append((i, str(error)))
         return failures
@@ -100,7 +111,7 @@ class DaliBackend:
     def _run(self) -> torch.Tensor:
         """The images of the oldest batch that was fed; StopIteration after the last, RuntimeError where DALI failed."""
         if self._pipeline is None:
-            self._pipeline = self._build()
+            self._pipeline = build(self._feed, self._setup, self._graph)
         stream = torch.cuda.current_stream(self._setup.device) if self._on_gpu else None
         try:
             views = self._pipeline.run(stream)
@@ -137,51 +148,70 @@ class DaliBackend:
         except BaseException as error:
             self._unread = error
             raise
-        draws, setup = fed.request.draws, self._setup
         there = np.array([data is not _BLANK for data in fed.data])
-        corners = np.where(there[:, None], np.stack([draws.y, draws.x], axis=-1), 0)
-        sides = np.where(there[:, None], np.stack([draws.h, draws.w], axis=-1), _BLANK_PX)
-        # A negative width mirrors: an operator less than a flip of its own, 3 % of the whole work on a CPU.
-        scaled = np.stack([np.ones(draws.flip.shape), np.where(draws.flip, -1.0, 1.0)], axis=-1) * setup.size
-        out: list[Any] = [fed.data]
-        for view in range(setup.views):
-            out += [corners[view], sides[view], scaled[view].astype(np.float32)]
-            if draws.edits is not None:
-                out += values(draws.edits, view, setup.size, setup.operations)
-        self._fed.append(replace(fed, arguments=out))
-        return out
+        batch = batch_of(fed.data, there, fed.request.draws, self._setup)
+        self._fed.append(fed)
+        return batch
 
-    def _build(self) -> Pipeline:
-        setup = self._setup
-        gpu = torch.cuda.current_device() if self._on_gpu and setup.device.index is None else setup.device.index
-        build = pipeline_def(
-            _outputs,
-            batch_size=setup.batch,
-            num_threads=setup.threads,
-            device_id=gpu if self._on_gpu else None,
-            prefetch_queue_depth=setup.prefetch,
-            exec_dynamic=True,
-            enable_conditionals=bool(setup.operations),
-        )
-        return build(self._feed, setup, on_gpu=self._on_gpu)
+
+def batch_of(data: list[TensorCPU], there: npt.NDArray[np.bool_], draws: Draws, setup: Setup) -> list[Any]:
+    """What a graph is fed for a batch: the bytes, and for each view the arrays that `fed_nodes` names.
+
+    `there` (B,): where the bytes are an image's, and not a blank's.
+    """
+    corners = np.where(there[:, None], np.stack([draws.y, draws.x], axis=-1), 0)
+    sides = np.where(there[:, None], np.stack([draws.h, draws.w], axis=-1), _BLANK_PX)
+    # A negative width mirrors: an operator less than a flip of its own, 3 % of the whole work on a CPU.
+    scaled = np.stack([np.ones(draws.flip.shape), np.where(draws.flip, -1.0, 1.0)], axis=-1) * setup.size
+    # A list of tensors DALI would look at one by one, in Python; it copies the bytes before it goes on.
+    out: list[Any] = [TensorListCPU(data, **_IN_PLACE)]
+    for view in range(setup.views):
+        out += [corners[view], sides[view], scaled[view].astype(np.float32)]
+        if draws.edits is not None:
+            out += values(draws.edits, view, setup.size, setup.operations)
+    return out
+
+
+def build(feed: Feed, setup: Setup, graph: Graph) -> Pipeline:
+    """A pipeline that runs `setup.prefetch` batches ahead of what is taken from it."""
+    on_gpu = setup.device.type == "cuda"
+    gpu = torch.cuda.current_device() if on_gpu and setup.device.index is None else setup.device.index
+    define = pipeline_def(
+        graph,
+        batch_size=setup.batch,
+        num_threads=setup.threads,
+        device_id=gpu if on_gpu else None,
+        prefetch_queue_depth=setup.prefetch,
+        exec_dynamic=True,
+        enable_conditionals=bool(setup.operations),
+    )
+    pipeline: Pipeline = define(feed, setup)
+    return pipeline
 
 
 _WINDOW = [("corner", np.int32, 1), ("extent", np.int32, 1), ("scaled", np.float32, 1)]
 _TYPES = {np.int32: types.INT32, np.float32: types.FLOAT, np.bool_: types.BOOL}
 
 
-def _outputs(feed: Callable[[], list[Any]], setup: Setup, on_gpu: bool) -> tuple[Any, ...]:
-    """The graph's outputs, one a view; called while a pipeline is defined."""
+def fed_nodes(feed: Feed, setup: Setup) -> tuple[Node, list[dict[str, Node]]]:
+    """The nodes of what `feed` gives: the bytes, and for each view its parameters by name."""
     wanted = [*_WINDOW, *arguments(setup.operations)]
-    # The bytes are not copied (a quarter of the feeding thread's time): `_Fed` holds them while they are read.
     encoded, *parameters = fn.external_source(
         source=feed,
         num_outputs=1 + len(wanted) * setup.views,
         dtype=[types.UINT8, *[_TYPES[kind] for _, kind, _ in wanted] * setup.views],
         ndim=[1, *[ndim for _, _, ndim in wanted] * setup.views],
-        no_copy=not on_gpu,
     )
-    # Fancy upsampling, and no antialiasing: what libjpeg-turbo and OpenCV do, so that the backends agree.
+    names, nodes = [name for name, *_ in wanted], iter(parameters)
+    return encoded, [{name: next(nodes) for name in names} for _ in range(setup.views)]
+
+
+def decoding(setup: Setup) -> dict[str, Any]:
+    """The arguments of every decoder.
+
+    Fancy upsampling: what libjpeg-turbo does, so that the backends agree.
+    """
+    on_gpu = setup.device.type == "cuda"
     decode: dict[str, Any] = {
         "device": "mixed" if on_gpu else "cpu",
         "output_type": types.RGB,
@@ -191,14 +221,23 @@ def _outputs(feed: Callable[[], list[Any]], setup: Setup, on_gpu: bool) -> tuple
     if on_gpu:
         decode["hw_decoder_load"] = setup.gpu.engine_share
         decode["preallocate_width_hint"], decode["preallocate_height_hint"] = setup.gpu.largest
-    whole = fn.decoders.image(encoded, **decode) if setup.views > 1 else None
+    return decode
+
+
+def transformed(feed: Feed, setup: Setup) -> tuple[Node, ...]:
+    """The loader's graph: the images of each view; called while a pipeline is defined."""
+    device = "gpu" if setup.device.type == "cuda" else "cpu"
+    encoded, views = fed_nodes(feed, setup)
+    decode = decoding(setup)
+    at_once = setup.views > 1 or (device == "gpu" and not setup.gpu.regions)
+    whole = fn.decoders.image(encoded, **decode) if at_once else None
     outputs = []
-    for view in range(setup.views):
-        fed = {name: parameters[len(wanted) * view + place] for place, (name, *_) in enumerate(wanted)}
+    for fed in views:
         window = {"start": fed["corner"], "shape": fed["extent"], "axes": (0, 1)}
         cut = fn.decoders.image_slice(encoded, **window, **decode) if whole is None else fn.slice(whole, **window)
+        # Without antialiasing, as OpenCV's.
         scaled = fn.resize(cut, size=fed["scaled"], interp_type=types.INTERP_LINEAR, antialias=False)
-        outputs.append(edit(scaled, setup.size, setup.operations, fed, "gpu" if on_gpu else "cpu"))
+        outputs.append(edit(scaled, setup.size, setup.operations, fed, device))
     return tuple(outputs)
 
 
@@ -207,8 +246,6 @@ class _Fed:
     request: Request
     data: list[TensorCPU]
     failures: list[tuple[int, str]]
-    arguments: list[Any] = field(default_factory=list)
-    """What DALI was given, the bytes too: it reads them where they lie."""
 
 
 def _reason(error: RuntimeError) -> str:

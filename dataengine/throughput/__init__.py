@@ -1,6 +1,6 @@
 """How fast a store is read, decoded and handed out, in one run, on the same samples, with the same output."""
 
-from dataengine.throughput.contenders import CONTENDERS, OWN, PEERS, Contender
+from dataengine.throughput.contenders import CONTENDERS, OWN, PEERS, Contender, own
 from dataengine.throughput.machine import machine
 from dataengine.throughput.measure import measure
 from dataengine.throughput.records import OURS, REFERENCE, Report, Result, Settings
@@ -17,4 +17,5 @@ __all__ = [
     "Settings",
     "machine",
     "measure",
+    "own",
 ]

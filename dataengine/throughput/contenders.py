@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
+from typing import Any
 
 from dataengine.errors import DfxError
 from dataengine.throughput.race import Entry, Race
@@ -39,19 +40,21 @@ def _peer(
     return Contender(name=name, what=what, enter=enter)
 
 
-def _own(name: str, what: str, backend: str, device: str) -> Contender:
+def own(name: str, what: str, backend: str, device: str, **options: Any) -> Contender:
+    """dfx's loader with a backend on a device, and with `options` of `Loader`."""
+
     def enter(race: Race) -> Entry:
         from dataengine.throughput.loaders import OwnLoader
 
-        return OwnLoader(race, backend=backend, device=device)
+        return OwnLoader(race, backend=backend, device=device, **options)
 
     return Contender(name=name, what=what, enter=enter)
 
 
 OWN = (
-    _own("cpu", "dfx, cpu", "cpu", "cpu"),
-    _own("dali_cpu", "dfx, DALI on CPU", "dali", "cpu"),
-    _own("dali_gpu", "dfx, DALI on GPU", "dali", "cuda"),
+    own("cpu", "dfx, cpu", "cpu", "cpu"),
+    own("dali_cpu", "dfx, DALI on CPU", "dali", "cpu"),
+    own("dali_gpu", "dfx, DALI on GPU", "dali", "cuda"),
 )
 
 _DALI = "pip install nvidia-dali-cuda130 (Linux)"
@@ -102,6 +105,15 @@ PEERS = (
     ),
     _peer("spdl", "SPDL", "spdl", "SpdlEntry", ("spdl.pipeline",), "pip install spdl"),
     _peer("ffcv", "FFCV", "ffcv", "FfcvEntry", ("ffcv.loader",), "see benchmarks/peers.txt"),
+    _peer(
+        "torchvision_gpu",
+        "torchvision, GPU",
+        "nvjpeg",
+        "DecodeJpegEntry",
+        ("torchvision",),
+        "pip install torchvision",
+        device="cuda",
+    ),
     _peer("dali_native_cpu", "DALI's reader, CPU", "dali", "DaliEntry", ("nvidia.dali",), _DALI, device="cpu"),
     _peer("dali_native_gpu", "DALI's reader, GPU", "dali", "DaliEntry", ("nvidia.dali",), _DALI, device="gpu"),
 )

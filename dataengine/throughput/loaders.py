@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,10 +18,12 @@ _EPOCH = 1  # every round goes through the same epoch: the same order and the sa
 class OwnLoader:
     """An `Entry`: the loader to uint8 batches on `device`."""
 
-    def __init__(self, race: Race, *, backend: str, device: str) -> None:
-        if device == "cuda" and not torch.cuda.is_available():
+    def __init__(self, race: Race, *, backend: str, device: str, **options: Any) -> None:
+        """`options`: what else `Loader` takes, such as `prefetch` and `gpu`; `threads` in place of the race's."""
+        if device.startswith("cuda") and not torch.cuda.is_available():
             raise DfxError("no CUDA device")
         self._race, self._backend, self._device = race, backend, device
+        self._options = {"threads": race.settings.threads, **options}
         self._loader: Loader | None = None
 
     def open(self) -> None:
@@ -35,8 +38,8 @@ class OwnLoader:
             size=settings.size,
             device=self._device,
             backend=self._backend,
-            threads=settings.threads,
             dtype=torch.uint8,
+            **self._options,
         )
 
     def batches(self) -> Iterator[torch.Tensor]:
@@ -46,7 +49,7 @@ class OwnLoader:
         self._loader.set_epoch(_EPOCH)
         for batch in self._loader:
             yield batch.images
-        if self._device == "cuda":
+        if self._device.startswith("cuda"):
             torch.cuda.synchronize()
 
     def close(self) -> None:

@@ -160,13 +160,14 @@ def _timed(run: Callable[[], object]) -> _Round:
 
 
 def _result(runner: _Runner, finished: Mapping[str, _Runner], num_images: int) -> Result:
-    rates = [num_images / each.wall_s for each in runner.rounds]
+    rates = tuple(num_images / each.wall_s for each in runner.rounds)
     return Result(
         name=runner.name,
         what=runner.what,
         images_per_s=statistics.median(rates),
         low=min(rates),
         high=max(rates),
+        rates=rates,
         ratio=_speed(runner, finished[REFERENCE]),
         ours=_speed(finished[OURS], runner) if OURS in finished else None,
         cpu_us=statistics.median(each.cpu_s for each in runner.rounds) / num_images * 1e6,

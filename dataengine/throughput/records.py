@@ -48,6 +48,8 @@ class Result:
     """Median of the rounds; `low` and `high` are the slowest and the fastest."""
     low: float
     high: float
+    rates: tuple[float, ...]
+    """Images/s of each round, in order: two contenders' may be divided round by round."""
     ratio: float
     """To bare decoding: median over the rounds of the two rates measured in the same round."""
     ours: float | None

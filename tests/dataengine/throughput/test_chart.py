@@ -21,6 +21,7 @@ def result(name: str, rate: float) -> Result:
         images_per_s=rate,
         low=rate * 0.9,
         high=rate * 1.1,
+        rates=(rate * 0.9, rate, rate * 1.1),
         ratio=ratio,
         ours=None,
         cpu_us=1.0,

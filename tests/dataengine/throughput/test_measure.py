@@ -94,7 +94,7 @@ def test_a_report_is_json_with_stable_keys(rows: Rows) -> None:
     payload = json.loads(json.dumps(measure(rows, QUICK, contenders=CPU).to_json(), allow_nan=False))
     keys = {"settings", "stores", "num_images", "mean_bytes", "results", "skipped", "machine"}
     assert set(payload) == keys
-    figures = {"images_per_s", "low", "high", "ratio", "ours", "cpu_us", "first_batch_s"}
+    figures = {"images_per_s", "low", "high", "rates", "ratio", "ours", "cpu_us", "first_batch_s"}
     assert set(payload["results"][0]) == {"name", "what"} | figures
 
 

@@ -13,6 +13,7 @@ import pytest
 from dataengine.errors import DfxError
 from dataengine.selection import Rows
 from dataengine.throughput import PEERS, Settings
+from dataengine.throughput.peers.nvjpeg import DecodeJpegEntry
 from dataengine.throughput.peers.transforms import window
 from dataengine.throughput.race import Crop, Race, repeated, round_length
 from tests.dataengine.made import jpeg, made_rows, picture, png
@@ -111,3 +112,15 @@ def test_windows_lie_in_the_image_and_have_the_share_that_was_asked_for() -> Non
         assert 0 <= y <= 192 - h
         assert w * h > 0.45 * 256 * 192
     assert window(Crop((1.0, 1.0), (1.0, 1.0), 0.0), 256, 192) == (32, 0, 192, 192)
+
+
+def test_batched_decode_jpeg_hands_out_every_sample_once_a_round(rows: Rows, tmp_path: Path) -> None:
+    race = race_of(rows, tmp_path)
+    with closing(DecodeJpegEntry(race, device="cpu")) as entry:
+        entry.open()
+        for _ in range(2):
+            batches = list(entry.batches())
+            assert [tuple(batch.shape) for batch in batches] == [(4, 3, 32, 32)] * 8
+            assert sorted(round(float(each.float().mean()) / 8) for batch in batches for each in batch) == sorted(
+                [*range(16)] * 2
+            )
