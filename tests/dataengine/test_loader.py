@@ -505,7 +505,8 @@ next(stream)
 print("open")
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=False)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "open\n", "")
+    assert (done.returncode, done.stdout) == (0, "open\n")
+    assert "Traceback" not in done.stderr  # also of what is ignored at the end; DALI may tell of codecs that it lacks
 
 
 def test_the_waiting_time_is_counted(rows: Rows) -> None:
