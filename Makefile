@@ -16,7 +16,7 @@ $(VENV)/installed: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "dfx needs Python 3.11 or later; name one with: make PYTHON=python3.12"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	@echo "installing dfx with PyTorch and DALI (about 7 GB on disk); this takes a few minutes"
+	@echo "installing dfx with PyTorch and DALI (about 8 GB on disk); this takes a few minutes"
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable ".[dev]"
 	@touch $@
 

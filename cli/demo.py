@@ -181,4 +181,4 @@ def _farewell(out: Path, seconds: dict[str, float]) -> None:
     console.print("\nWith your own data:")
     console.print("  dfx shard ff++ --root ~/data/FaceForensics --out shards/ff++-c23", soft_wrap=True)
     console.print("  dfx train attribution --data shards/ff++-c23 --loss ce+supcon", soft_wrap=True)
-    console.print("  dfx tune attribution --gpus 1", soft_wrap=True)
+    console.print("  dfx tune attribution --gpus N    # N: see `dfx doctor`; 0 is the CPU", soft_wrap=True)

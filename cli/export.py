@@ -18,7 +18,7 @@ def export(
         str, typer.Argument(help="A finished run, such as runs/NAME; or a store's folder or URL.", metavar="RUN|STORE")
     ],
     format: Annotated[
-        str | None, typer.Option(help="Of a run: onnx (needs dfx[export]) | torchscript.", show_default="onnx")
+        str | None, typer.Option(help="Of a run: onnx (needs the extra 'export') | torchscript.", show_default="onnx")
     ] = None,
     out: Annotated[
         Path | None,

@@ -8,7 +8,7 @@ from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import Any, TypeVar
 
-from dataengine.processes import begin_worker, sendable
+from dataengine.processes import begin_worker, interrupts_held, sendable
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -22,7 +22,8 @@ def apart(work: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Res
     context = multiprocessing.get_context("spawn")  # OpenCV's threads hang in a forked process
     ours, theirs = context.Pipe(duplex=False)
     process = context.Process(target=_work, args=(theirs, work, items), daemon=True)
-    process.start()
+    with interrupts_held():
+        process.start()
     theirs.close()  # with no other holder left, the pipe ends when the process does
     try:
         for _ in items:

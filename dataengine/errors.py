@@ -38,12 +38,16 @@ def printable(text: str) -> str:
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> DfxError:
     """The error for a `kind` (model, loss, layout, ...) called `name` that is none of `known`.
 
-    It names the nearest known names, or all of them where none is near and they are few.
+    It names the nearest known names; where none is near all of them, or one for an example where they are many.
     """
     names = sorted(known)
     near = difflib.get_close_matches(name, names, n=3, cutoff=0.5) or (names if len(names) <= 30 else [])
-    hint = f"did you mean {' or '.join(near)}?" if near and len(near) <= 3 else f"known: {', '.join(near)}"
-    return DfxError(f"unknown {kind} '{name}'; {hint}" if near else f"unknown {kind} '{name}'")
+    if not names:
+        return DfxError(f"unknown {kind} '{name}'")
+    if not near:
+        return DfxError(f"unknown {kind} '{name}'; a known one is {names[0]}")
+    hint = f"did you mean {' or '.join(near)}?" if len(near) <= 3 else f"known: {', '.join(near)}"
+    return DfxError(f"unknown {kind} '{name}'; {hint}")
 
 
 def line_of(error: Exception, at: int = 0) -> str:

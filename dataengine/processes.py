@@ -7,11 +7,32 @@ import os
 import signal
 import threading
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from multiprocessing.reduction import ForkingPickler
 
 import cv2
 
 from dataengine.errors import DfxError
+
+
+@contextmanager
+def interrupts_held() -> Iterator[None]:
+    """Processes started here are born deaf to Ctrl-C; the parent answers one that comes meanwhile when this ends.
+
+    A worker imports for seconds before it reaches `begin_worker`, and an interrupt in that time would end it with a
+    traceback. A new process inherits what its parent's thread blocks. Windows has no such masks: nothing is held there.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    resource_tracker.ensure_running()  # multiprocessing's first start makes it, which ends by unblocking Ctrl-C
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def begin_worker() -> None:

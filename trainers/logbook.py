@@ -56,7 +56,7 @@ def check_trackers(names: Sequence[str]) -> None:
         except ImportError:
             package = None
         if getattr(package, "__file__", None) is None:  # wandb leaves a folder of its name, which imports as empty
-            raise DfxError(f"the tracker {name} is not installed; run `pip install 'dfx[{name}]'`")
+            raise DfxError(f"the tracker {name} is not installed; run `pip install -e '.[{name}]'` in dfx's folder")
 
 
 class Logbook:

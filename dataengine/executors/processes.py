@@ -13,7 +13,7 @@ from multiprocessing.process import BaseProcess
 from dataengine.executors.attempts import Attempts, OnReport, OnShard
 from dataengine.executors.slow import OnSlow
 from dataengine.plan import ShardPlan
-from dataengine.processes import begin_worker, sendable
+from dataengine.processes import begin_worker, interrupts_held, sendable
 from dataengine.records import ClipReport
 from dataengine.shard import Job, write_shard
 
@@ -83,7 +83,8 @@ class _Worker:
         context = multiprocessing.get_context("spawn")  # OpenCV's threads hang in a forked process
         ours, theirs = context.Pipe()
         process = context.Process(target=_work, args=(theirs, job), daemon=True)
-        process.start()
+        with interrupts_held():
+            process.start()
         theirs.close()  # with no other holder left, the pipe ends when the process does
         return cls(process, ours)
 

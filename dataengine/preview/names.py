@@ -31,7 +31,7 @@ def clip_named(store: Store, ending: str) -> str:
         raise DfxError(f"{len(found):,} clips end in '{ending}' ({some}{more}); give more of the name")
     last = ending.rpartition("/")[2]
     near = clips.filter(pc.match_substring(clips, last)) if len(clips) > _NEAR_NAMES else clips
-    raise unknown_name("clip", ending, near.slice(0, _NEAR_NAMES).to_pylist())
+    raise unknown_name("clip", ending, (near if len(near) else clips).slice(0, _NEAR_NAMES).to_pylist())
 
 
 def short_names(clips: Iterable[str]) -> dict[str, str]:

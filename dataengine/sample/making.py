@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from dataengine.errors import DfxError
 from dataengine.miniature import FINISHED, MARKER
-from dataengine.processes import begin_worker
+from dataengine.processes import begin_worker, interrupts_held
 
 Task = TypeVar("Task")
 
@@ -96,7 +96,8 @@ def made(
         return
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(count, mp_context=context, initializer=begin_worker) as pool:
-        futures = {pool.submit(make, task): task for task in tasks}
+        with interrupts_held():  # the first task given starts the processes
+            futures = {pool.submit(make, task): task for task in tasks}
         try:
             for future in as_completed(futures):
                 future.result()

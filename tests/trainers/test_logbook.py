@@ -340,7 +340,9 @@ def test_a_tracker_that_is_not_installed_is_refused_with_what_to_run(
     run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "mlflow", None)
-    with pytest.raises(DfxError, match=r"^the tracker mlflow is not installed; run `pip install 'dfx\[mlflow\]'`$"):
+    with pytest.raises(
+        DfxError, match=r"^the tracker mlflow is not installed; run `pip install -e '\.\[mlflow\]'` in dfx's folder$"
+    ):
         Logbook(run, CONFIG, ["mlflow"])
     assert not list(run.iterdir())
 

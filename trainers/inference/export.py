@@ -127,7 +127,9 @@ def _onnx(model: nn.Module, example: Tensor, facts: dict[str, Any]) -> tuple[byt
         import onnxruntime
         import onnxscript  # noqa: F401  what torch's exporter writes with
     except ModuleNotFoundError as error:
-        raise DfxError(f"{error.name} is not installed; ONNX takes: pip install 'dfx[export]'") from None
+        raise DfxError(
+            f"{error.name} is not installed; ONNX takes: pip install -e '.[export]' in dfx's folder"
+        ) from None
     program = torch.onnx.export(
         model,
         (example,),

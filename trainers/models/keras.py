@@ -59,7 +59,9 @@ def _read(path: Path) -> list[Mapping[str, Tensor]]:
     try:
         import h5py
     except ModuleNotFoundError:
-        raise DfxError("reading Keras's HDF5 files needs h5py; install it with pip install 'dfx[keras]'") from None
+        raise DfxError(
+            "reading Keras's HDF5 files needs h5py; install it with pip install -e '.[keras]' in dfx's folder"
+        ) from None
     if not path.is_file():
         raise StateError(
             f"no file at {path}; MesoNet's authors publish Meso4_DF.h5 and others with their code (DariusAf/MesoNet)"

@@ -117,6 +117,10 @@ def test_a_clip_may_be_called_by_an_ending_that_no_other_has(mini_store: Store) 
     assert clip_strips(str(mini_store.root), ending)[0].heading == "Deepfakes"
     with pytest.raises(DfxError, match="unknown clip"):
         clip_named(mini_store, ending[1:])  # no whole part
+    with pytest.raises(
+        DfxError, match=f"unknown clip 'zzz'; (a known one is|known:) .*{min(mini_store.clips()['clip'].to_pylist())}"
+    ):
+        clip_named(mini_store, "zzz")
 
 
 def test_an_ending_of_several_clips_names_them(mini_store: Store) -> None:

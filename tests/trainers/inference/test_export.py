@@ -105,7 +105,7 @@ def test_a_package_that_is_absent_is_one_line(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, absent: str
 ) -> None:
     monkeypatch.setitem(sys.modules, absent, None)
-    with pytest.raises(DfxError, match=rf"{absent} is not installed; .*pip install 'dfx\[export\]'"):
+    with pytest.raises(DfxError, match=rf"{absent} is not installed; .*pip install -e '\.\[export\]'"):
         export(run, tmp_path / "m.onnx", format="onnx")
 
 

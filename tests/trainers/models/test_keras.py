@@ -74,5 +74,5 @@ def test_a_file_that_keras_did_not_write_is_one_line(tmp_path: Path) -> None:
 
 def test_without_h5py_the_extra_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setitem(sys.modules, "h5py", None)
-    with pytest.raises(DfxError, match=r"needs h5py; install it with pip install 'dfx\[keras\]'"):
+    with pytest.raises(DfxError, match=r"needs h5py; install it with pip install -e '\.\[keras\]'"):
         read_mesonet(tmp_path / "weights.h5")
