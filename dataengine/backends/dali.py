@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import simplejpeg
 import torch
-from nvidia.dali import Pipeline, fn, pipeline_def, types
+from nvidia.dali import Pipeline, __version__, fn, pipeline_def, types
 from nvidia.dali.tensors import TensorCPU, TensorListCPU
 from torch.utils.dlpack import from_dlpack
 
@@ -27,12 +27,14 @@ from dataengine.backends.operations_dali import Node, arguments, edit, values
 from dataengine.backends.slices import SlicePool
 from dataengine.errors import MediaError
 
+OLDEST = (2, 2)
+"""The first DALI whose decoders of windows can be told to leave an orientation tag alone."""
+if tuple(map(int, __version__.split(".")[:2])) < OLDEST:
+    raise ImportError(f"DALI {__version__} is older than {'.'.join(map(str, OLDEST))}: add --upgrade")
+
 _BLANK_PX = 8
 _BLANK = TensorCPU(np.frombuffer(simplejpeg.encode_jpeg(np.zeros((_BLANK_PX, _BLANK_PX, 3), np.uint8)), np.uint8))
 """Stands where there is nothing to decode: DALI wants batches without holes."""
-
-_IN_PLACE: Any = {"contiguous": False} if "contiguous" in str(TensorListCPU.__init__.__doc__) else {}
-"""DALI 1 has no choice, and copies where it must."""
 
 Feed = Callable[[], list[Any]]
 """The next batch, as `batch_of` gives it; StopIteration after the last."""
@@ -164,7 +166,7 @@ def batch_of(data: list[TensorCPU], there: npt.NDArray[np.bool_], draws: Draws, 
     # A negative width mirrors: an operator less than a flip of its own, 3 % of the whole work on a CPU.
     scaled = np.stack([np.ones(draws.flip.shape), np.where(draws.flip, -1.0, 1.0)], axis=-1) * setup.size
     # A list of tensors DALI would look at one by one, in Python; it copies the bytes before it goes on.
-    out: list[Any] = [TensorListCPU(data, **_IN_PLACE)]
+    out: list[Any] = [TensorListCPU(data, contiguous=False)]  # type: ignore[call-overload]  # its stubs lag behind
     for view in range(setup.views):
         out += [corners[view], sides[view], scaled[view].astype(np.float32)]
         if draws.edits is not None:

@@ -36,6 +36,16 @@ def test_asking_for_dali_where_it_is_absent_names_the_remedy() -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="DALI is for Linux")
+def test_a_dali_that_is_too_old_is_named_with_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "dataengine.backends.dali", raising=False)
+    monkeypatch.setattr("nvidia.dali.__version__", "2.1.1")
+    with pytest.raises(
+        DfxError, match=r"DALI 2\.1\.1 is older than 2\.2: add --upgrade.*pip install nvidia-dali-cuda130"
+    ):
+        choose_backend("dali", torch.device("cpu"))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="DALI is for Linux")
 def test_auto_is_dali_for_a_cuda_device() -> None:
     assert choose_backend("auto", torch.device("cuda"))[0] == "dali"
 
