@@ -13,12 +13,14 @@ spans = st.floats(0.5, 900, allow_nan=False)
 
 @given(coordinates, coordinates, spans, spans, st.integers(1, 1500), st.integers(1, 1500), st.floats(0.5, 4))
 def test_a_square_is_whole_and_inside_any_frame(x, y, w, h, width, height, margin) -> None:
-    left, top, side = square((x, y, x + w, y + h), width, height, margin=margin)
+    box = (x, y, x + w, y + h)
+    left, top, side = square(box, width, height, margin=margin)
     assert all(isinstance(value, int) for value in (left, top, side))
     assert 1 <= side <= min(width, height)
     assert 0 <= left <= width - side
     assert 0 <= top <= height - side
-    assert side == max(1, min(round(margin * max(w, h)), width, height))
+    longer = max(box[2] - box[0], box[3] - box[1])  # a rounding beside `w` and `h`
+    assert side == max(1, min(round(margin * longer), width, height))
 
 
 def test_a_square_is_centred_and_shifted_only_where_it_must() -> None:
