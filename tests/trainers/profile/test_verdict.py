@@ -78,7 +78,7 @@ SAID = [
         made(data_bytes=2000 * GB),
         "compute-bound: the loader could feed 2.5 times faster than the model takes (40 ms against 100 ms a batch); "
         "nothing to gain from the input; storage was not measured: these samples were in the page cache, where all "
-        "2TB do not stay",
+        "2.0 TB do not stay",
     ),
     (
         made(model=7000, decode=1500, loader=2100, step=9000, **ON_CPU),
