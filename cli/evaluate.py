@@ -187,9 +187,7 @@ def _show_recall(result: Mapping[str, Any]) -> None:
         cells = [cell for task in tasks for cell in _value(found[task], found[f"{task}_interval"])]
         rows.append((method, found["num"], *cells))
     threshold = result["source"]["clip"]["threshold"]
-    at = (
-        "" if threshold is None else f" (a clip is called fake from p(fake) {threshold:.3f} on, the source's threshold)"
-    )
+    at = "" if threshold is None else f" (fake from p(fake) {threshold:.3f} on, the source's threshold)"
     show_table(f"\nclips by true method: the share that is{at}", columns, rows)
 
 

@@ -34,7 +34,7 @@ def clip_named(store: Store, ending: str) -> str:
 
 
 def short_names(clips: Iterable[str]) -> dict[str, str]:
-    """Each clip with an ending of its name that is no other one's: as few parts of the path as will do, for all alike."""
+    """Each clip with an ending of its name that is no other one's, of as few parts of the path as do for all."""
     every, parts = set(clips), 1
     while True:
         endings = {clip: "/".join(clip.split("/")[-parts:]) for clip in every}

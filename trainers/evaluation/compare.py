@@ -36,8 +36,8 @@ def compare_runs(
 
     Each run is scored at its own source's threshold and temperature. Frames that either run could not read are left out
     for both, `unreadable` of them. Metrics of attribution are compared between runs of the same classes alone: fewer
-    classes are easier to tell apart. Raises StateError where both are one run, where a run holds no such predictions, or where
-    the two are of different rows.
+    classes are easier to tell apart. Raises StateError where both are one run, where one holds no such
+    predictions, or where the two are of different rows.
     """
     if clips not in CLIPS:
         raise unknown_name("way from frames to clips", clips, CLIPS)

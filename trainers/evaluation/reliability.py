@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -70,7 +70,7 @@ def _panel(ax: Axes, rows: Scored, task: str) -> int:
     for found, colour, marker, label in curves:
         there, few = found.num > 0, (found.num > 0) & (found.num < FEW)
         ax.plot(found.confidence[there], found.accuracy[there], color=colour, lw=1.0, alpha=0.45, zorder=3)
-        look = {"ls": "", "marker": marker, "ms": 4, "mec": colour, "clip_on": False, "zorder": 4}
+        look: dict[str, Any] = {"ls": "", "marker": marker, "ms": 4, "mec": colour, "clip_on": False, "zorder": 4}
         look["in_layout"] = False  # a line without a point has no place, which would crush the panels
         ax.plot(found.confidence[there & ~few], found.accuracy[there & ~few], color=colour, label=label, **look)
         ax.plot(found.confidence[few], found.accuracy[few], mfc="white", **look)

@@ -131,7 +131,8 @@ def storage_note(profile: Profile) -> str:
     else:
         where = f"read from the {held} cache ({again} a batch), which says nothing of what lies behind it"
     stay = "stay" if profile.stays else "do not stay"
-    return f"{where}; the {shown_bytes(profile.data_bytes)} of samples {stay} in {shown_bytes(profile.room_bytes)} of {room}"
+    samples, space = shown_bytes(profile.data_bytes), shown_bytes(profile.room_bytes)
+    return f"{where}; the {samples} of samples {stay} in {space} of {room}"
 
 
 def noise_note(profile: Profile) -> str:

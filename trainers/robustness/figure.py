@@ -41,9 +41,7 @@ def draw_curves(results: Sequence[Mapping[str, Any]], metric: str, path: Path, *
             mark for point in every for mark in (point["value"], *(point["interval"] or ()), chance) if mark is not None
         ]
         lowest = max(0.0, math.floor(10 * min(marks, default=0.0)) / 10)
-        panels[0].set_ylim(
-            lowest - _BELOW, 1.02
-        )  # what lies on the lowest tick, as chance may, stands clear of the axis
+        panels[0].set_ylim(lowest - _BELOW, 1.02)  # chance on the lowest tick is no axis
         panels[0].set_ylabel(metric_name, labelpad=6)
         middle = (0.65 + width - 0.12) / 2 / width
         figure.text(middle, 0.1 / _HEIGHT, "level, and the strength it stands for", size=9, ha="center", va="bottom")

@@ -195,8 +195,8 @@ def test_rounds_that_differ_manifold_settle_nothing_however_large_the_effect() -
     said = verdict(spread(made(model=2509, storage=1, decode=18, loader=20), 78))
     assert said.bound == "inconclusive"
     assert said.sentence == (
-        "inconclusive: rounds of the same work differ up to 78-fold, something else is at work on this machine; measure again when it "
-        "is idle, or with more --rounds"
+        "inconclusive: rounds of the same work differ up to 78-fold, something else is at work on this machine; "
+        "measure again when it is idle, or with more --rounds"
     )
 
 
