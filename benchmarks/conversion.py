@@ -6,6 +6,7 @@ median counts. Memory is the high-water mark of the driver and of its largest wo
 is a single long clip at 1920x1080, with every face that is in it.
 
 python -m benchmarks.conversion [--clips 10 100 1000] [--workers 1 2] [--rounds 3] [--json FILE] [--figure FILE.png]
+python -m benchmarks.conversion --measured FILE.json --figure FILE.png
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import tempfile
 import time
 from itertools import cycle
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dataengine.drawing import COLOURS, FAINT, INK, MUTED, STYLE
 from dataengine.sample import generate
@@ -30,6 +31,9 @@ from dataengine.sample.footage import draw_take, film, render
 from dataengine.sample.identity import draw_face, generator
 from dataengine.sample.styles import STYLES
 from dataengine.throughput.machine import machine
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 ROOT = Path(__file__).parents[1]
 CLASSES = ("real", "Deepfakes", "Face2Face", "FaceSwap")
@@ -128,37 +132,58 @@ def row(clips: int, workers: int, runs: list[dict[str, float]]) -> dict[str, Any
 
 
 def draw(rows: list[dict[str, Any]], file: Path) -> None:
-    """Seconds against clips, and peak memory against clips, a line for each number of workers."""
+    """Seconds against clips, a line for each number of workers; and peak memory, a bar for each kind of process."""
     import matplotlib.pyplot as plt
 
     grown = [one for one in rows if "352" in one["clip"]]
-    counts = sorted({one["workers"] for one in grown})
+    sizes, counts = (sorted({one[name] for one in grown}) for name in ("clips", "workers"))
     with plt.rc_context(STYLE):
-        figure, (left, right) = plt.subplots(1, 2, figsize=(8.4, 3.4), layout="constrained")
+        figure, (left, right) = plt.subplots(1, 2, figsize=(9.6, 4.0), layout="constrained")
+        title = f"Converting {sizes[0]:,} to {sizes[-1]:,} clips ({grown[0]['clip'].replace('x', ' × ')} each)"
+        figure.suptitle(title, x=0.01, ha="left", fontsize=12, weight="bold")
         for colour, count in zip(COLOURS, counts, strict=False):
             of = [one for one in grown if one["workers"] == count]
-            clips = [one["clips"] for one in of]
             label = f"{count} worker{'s' if count > 1 else ''}"
-            left.plot(clips, [one["seconds"] for one in of], "o-", color=colour, label=label)
-            right.plot(clips, [one["worker_mb"] for one in of], "o-", color=colour, label=f"largest of {label}")
-            right.plot(clips, [one["driver_mb"] for one in of], "s:", color=colour, label=f"driver of {label}")
-        for axes, what in ((left, "seconds, start-up included"), (right, "peak resident memory, MB")):
-            axes.set_xscale("log")
-            axes.set_xticks(sorted({one["clips"] for one in grown}))
-            axes.minorticks_off()
-            axes.xaxis.set_major_formatter(_number)
-            axes.set_xlabel("clips")
-            axes.set_ylabel(what)
-            axes.grid(color=FAINT, linewidth=0.5)
-            axes.spines[["top", "right"]].set_visible(False)
-            axes.legend(frameon=False, fontsize=8, labelcolor=INK)
-        left.set_yscale("log")
+            left.plot([one["clips"] for one in of], [one["seconds"] for one in of], "o-", color=colour, label=label)
+        left.set(xscale="log", yscale="log", xlabel="clips", ylabel="seconds")
+        left.set_xticks(sizes)
+        left.minorticks_off()
+        left.xaxis.set_major_formatter(_number)
         left.yaxis.set_major_formatter(_number)
-        right.set_ylim(0, 1600)
-        right.axhline(1500, color=MUTED, linewidth=1, linestyle="--")
-        right.annotate("bound of a worker", (grown[0]["clips"], 1515), color=MUTED, fontsize=8)
+        left.set_title("Time, start-up included", loc="left")
+        _memory(right, grown, sizes, counts)
+        for axes in (left, right):
+            axes.grid(axis="y", color=FAINT, linewidth=0.5)
+            axes.set_axisbelow(True)
+            axes.spines[["top", "right"]].set_visible(False)
+            axes.legend(framealpha=1, edgecolor="none", fontsize=8, labelcolor=INK)
         figure.savefig(file, dpi=150)
         plt.close(figure)
+
+
+def _memory(axes: Axes, grown: list[dict[str, Any]], sizes: list[int], counts: list[int]) -> None:
+    """Bars side by side, since the processes' peaks lie so near each other that lines would hide one another."""
+    kinds = [(count, kind) for count in counts for kind in ("worker", "driver")]
+    width = 0.86 / len(kinds)
+    for number, (count, kind) in enumerate(kinds):
+        colour = COLOURS[counts.index(count)]
+        of = {one["clips"]: one[f"{kind}_mb"] for one in grown if one["workers"] == count}
+        name = "the worker" if count == 1 else f"the largest of {count} workers"
+        bars = axes.bar(
+            [place + (number - (len(kinds) - 1) / 2) * width for place in range(len(sizes))],
+            [of[size] for size in sizes],
+            0.9 * width,
+            color=colour if kind == "worker" else "white",
+            edgecolor=colour,
+            label=name if kind == "worker" else f"{'its' if count == 1 else 'their'} driver",
+        )
+        axes.bar_label(bars, fmt="{:,.0f}", fontsize=6.5, padding=1.5, color=MUTED)
+    axes.set_xticks(range(len(sizes)), [f"{size:,}" for size in sizes])
+    axes.set(xlabel="clips", ylabel="MB", ylim=(0, 1700))
+    axes.yaxis.set_major_formatter(_number)
+    axes.axhline(1500, color=MUTED, linewidth=1, linestyle="--")
+    axes.annotate("what a worker may take at most", (-0.45, 1520), color=MUTED, fontsize=8)
+    axes.set_title("Peak resident memory of a process", loc="left")
 
 
 def _number(value: float, _: int) -> str:
@@ -172,8 +197,14 @@ def main() -> None:
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--rounds", type=int, default=3, help="of sizes below 1,000 clips")
     parser.add_argument("--json", type=Path, metavar="FILE")
+    parser.add_argument("--measured", type=Path, metavar="FILE.json", help="draw this result, and measure nothing")
     parser.add_argument("--figure", type=Path, metavar="FILE.png")
     options = parser.parse_args()
+    if options.measured:
+        if not options.figure:
+            parser.error("--measured is drawn: name a --figure")
+        draw(json.loads(options.measured.read_text())["rows"], options.figure)
+        return
     with tempfile.TemporaryDirectory() as folder:
         rows = measure(Path(folder), options.clips, options.workers, options.rounds)
     for one in rows:

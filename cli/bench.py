@@ -90,7 +90,7 @@ def show(report: Report) -> None:
     threads = "1 thread" if settings.threads == 1 else f"{settings.threads} threads"
     store = parse_ref(report.stores[0]).shown
     title = (
-        f"{store}: {report.num_images:,} images a round of {report.mean_bytes / 1024:.0f} KiB, "
+        f"{store}: {report.num_images:,} images a round, each of {report.mean_bytes / 1024:.0f} KiB on average, "
         f"{settings.augment} to {settings.size} px, {threads}"
     )
     columns = ["", "images/s", "slowest", "fastest", "ratio", "dfx is", "CPU us", "first s"]

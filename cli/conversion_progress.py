@@ -16,6 +16,7 @@ from rich.table import Column
 
 from cli.console import console, errors
 from cli.event_log import EventLog
+from cli.termination import TerminatedError
 from dataengine.errors import DfxError, printable
 from dataengine.forecast import shown_bytes
 from dataengine.version import VERSION
@@ -69,13 +70,6 @@ def shown_time(seconds: float) -> str:
     if minutes < 24 * 60:
         return f"{minutes // 60} h {minutes % 60:02d} min"
     return f"{minutes // 1440} days {minutes % 1440 // 60} h"
-
-
-class TerminatedError(SystemExit):
-    """SIGTERM has come, as from a cluster whose time limit is near."""
-
-    def __init__(self) -> None:
-        super().__init__(128 + signal.SIGTERM)
 
 
 class ConversionProgress:

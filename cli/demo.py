@@ -12,6 +12,7 @@ from rich.text import Text
 
 from cli import bench
 from cli.console import JsonOption, console, counted, progress, write_json
+from cli.termination import terminating
 from cli.tune import follow
 
 if TYPE_CHECKING:
@@ -72,7 +73,8 @@ def run_demo(out: Path, scale: Scale) -> dict[str, Any]:
     seconds = {}
     for name, step in (("sample", _sample), ("shard", _shard), ("bench", _bench), ("tune", _tune), ("report", _report)):
         begun = time.perf_counter()
-        step(out, scale)
+        with terminating("ended by SIGTERM; what is finished is kept: run it again"):
+            step(out, scale)
         seconds[name] = round(time.perf_counter() - begun, 1)
     seconds["all"] = round(time.perf_counter() - start, 1)
     _farewell(out, seconds)
@@ -162,7 +164,13 @@ def _tune(out: Path, scale: Scale) -> None:
     )
     folder = out / "sweep"
     with progress("   trials") as advance:
-        result = sweep(config, folder, resume=(folder / "sweep.json").exists(), on_trial=follow(advance))
+        result = sweep(
+            config,
+            folder,
+            resume=(folder / "sweep.json").exists(),
+            on_trial=follow(advance, indent="   "),
+            on_said=lambda line: console.print(f"   {line}", style="dim", soft_wrap=True),
+        )
     console.print(f"   {len(result.trials)} trials, the best chosen by each source's own validation split")
 
 

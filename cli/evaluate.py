@@ -162,8 +162,9 @@ def _show(result: Mapping[str, Any]) -> None:
         console.print(line)
     matrix = result["confusion"]
     unseen = {item["method"] for item in result["unseen"]}
+    cut = ": p(fake) at 0.5, not at the source's threshold" if result["task"] == "detection" else ", at no threshold"
     show_table(
-        "\nclips by true method (line) and by the model's answer, the class of largest probability (column)",
+        f"\nclips by true method (line) and by the model's answer, the class of largest probability{cut} (column)",
         ("", *matrix["columns"]),
         [
             (f"{name} (unseen)" if name in unseen else name, *counts)
@@ -185,7 +186,9 @@ def _show_recall(result: Mapping[str, Any]) -> None:
     for method, found in result["recall"]["clip"].items():
         cells = [cell for task in tasks for cell in _value(found[task], found[f"{task}_interval"])]
         rows.append((method, found["num"], *cells))
-    show_table("\nclips by true method: the share that is", columns, rows)
+    threshold = result["source"]["clip"]["threshold"]
+    at = "" if threshold is None else f" (fake from p(fake) {threshold:.3f} on, the source's threshold)"
+    show_table(f"\nclips by true method: the share that is{at}", columns, rows)
 
 
 def _cells(result: Mapping[str, Any], level: str, metric: str) -> tuple[str, str]:

@@ -73,7 +73,7 @@ def profile(
 def _show(found: Profile) -> None:
     threads = "1 thread" if found.threads == 1 else f"{found.threads} threads"
     title = (
-        f"{found.model} on {' + '.join(found.data)}: batches of {found.batch} to {found.size} px, {found.loss}, "
+        f"{found.model} on {' + '.join(found.data)}: {found.batch} images a batch at {found.size} px, {found.loss}, "
         f"{found.augment}, {threads} of the {found.backend} backend, {found.device_name}"
     )
     added = {stage: "within the noise" if stage in found.drowned else _ms(ms) for stage, ms in found.stages.items()}

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.text import Text
 
-from cli.console import JsonOption, console, counted, progress, show_table, write_json
+from cli.console import JsonOption, console, count_of, counted, progress, show_table, write_json
+from cli.termination import terminating
 from dataengine.errors import DfxError
 from tune_spaces.resources import GPUS_PER_TRIAL
 
@@ -115,8 +116,15 @@ def tune(
     for path, reason in found.skipped:
         console.print(Text("note", "yellow"), f"{path} is {reason}", soft_wrap=True)
     console.print(f"sources: {', '.join(sources)}\ntargets: {', '.join(targets)}", soft_wrap=True)
-    with progress("Trials") as advance:
-        result = sweep(config, out or Path("sweeps") / (name or task), resume=resume, on_trial=follow(advance))
+    last = "ended by SIGTERM; what is finished is kept: run it again with --resume"
+    with terminating(last), progress("Trials") as advance:
+        result = sweep(
+            config,
+            out or Path("sweeps") / (name or task),
+            resume=resume,
+            on_trial=follow(advance),
+            on_said=lambda line: console.print(Text("note", "yellow"), line, soft_wrap=True),
+        )
     _show(result)
     write_json(json_file, summary(result, found.skipped))
 
@@ -125,15 +133,38 @@ def _listed(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
-def follow(advance: Callable[..., None]) -> Callable[[Work], None]:
-    """What a sweep calls to move the bar that `advance` belongs to."""
+def follow(advance: Callable[..., None], *, indent: str = "") -> Callable[[Work], None]:
+    """What a sweep calls to move the bar that `advance` belongs to, and to print a line for each trial that ends; where
+    the output is no terminal, and no bar is drawn, also for each that starts."""
     on_progress = counted(advance)
+    told: dict[str, str] | None = None
 
     def on_trial(work: Work) -> None:
+        nonlocal told
+        if told is None:  # what earlier sessions ended is no news
+            told = {trial.trial_id: trial.status for trial in work.trials if trial.status != "running"}
+        for trial in work.trials:
+            if told.get(trial.trial_id) != trial.status:
+                told[trial.trial_id] = trial.status
+                if trial.status != "running" or not console.is_terminal:
+                    console.print(indent + news(trial), soft_wrap=True)
         ended = sum(trial.status != "running" for trial in work.trials)
         on_progress(ended, work.total, note=standing(work))
 
     return on_trial
+
+
+def news(trial: Trial) -> str:
+    """One line on a trial that has started or ended."""
+    if trial.status == "failed":
+        return f"{trial.trial_id} failed: {trial.error}"
+    if trial.status == "running":
+        chosen = (f"{value:.3g}" if isinstance(value, float) else str(value) for value in trial.settings.values())
+        said = (f"{name} {value}" for name, value in zip(trial.settings, chosen, strict=True))
+        return f"{trial.trial_id} starts: {', '.join(said)}, seed {trial.seed}"
+    score = "no score" if trial.score is None else f"{trial.score:.3f} on its own validation split"
+    early = f" early, after {count_of(len(trial.scores), 'epoch')}" if trial.status == "stopped" else ""
+    return f"{trial.trial_id} {trial.status}{early}: {score}, {trial.seconds:.0f} s"
 
 
 def standing(work: Work) -> str:

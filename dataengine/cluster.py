@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import socket
+import threading
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -64,7 +66,10 @@ def connected(
         warnings.simplefilter("ignore")
         joined = ray.is_initialized()
         if not joined:
+            terminated = signal.getsignal(signal.SIGTERM)
             _start(gpus=gpus, address=address, variables=variables or {})
+            if callable(terminated) and threading.current_thread() is threading.main_thread():
+                signal.signal(signal.SIGTERM, terminated)  # Ray has put its own in its place
         levels = {name: logging.getLogger(name).level for name in _LOGGERS}
         for name in levels:
             logging.getLogger(name).setLevel(logging.CRITICAL)

@@ -18,6 +18,7 @@ from trainers import run as runs
 from trainers.config import MACHINE, TrainConfig
 from trainers.logbook import Logbook, check_trackers
 from trainers.metrics import selection_metric
+from trainers.models.catalogue import FETCHING, needs_fetching
 from trainers.predict import torch_threads
 from trainers.problem import problem_of
 from trainers.progress import EpochRecord, OnStep
@@ -65,7 +66,8 @@ def fit(
     that was never stopped (given the same `threads`). With nothing to go on from, `resume` starts; on a finished run it
     only reads the result. Python's, NumPy's and torch's global generators are seeded. Where `torch.distributed` is
     initialised, all of its processes train together, and the first one writes and calls the `on_` functions.
-    `trackers`: see `logbook`. `on_said` is called with what the loss made of settings that were left open.
+    `trackers`: see `logbook`. `on_said` is called with what the loss made of settings that were left open, and before
+    weights are fetched.
 
     Raises StateError for a folder that holds a run already (without `resume`) or another one (with it), or that another
     training is writing, DfxError for settings and splits that cannot train a model, and as soon as a loss is not
@@ -84,6 +86,8 @@ def fit(
         state = _saved_state(run, problem.taxonomy, problem.train) if resume else None
         checkpoint.seed_generators(config.seed)
         with ExitStack() as opened:
+            if first and on_said is not None and state is None and needs_fetching(config.model, config.weights):
+                on_said(FETCHING.format(config.model))
             training = opened.enter_context(Training(config, problem, fresh=state is None))
             history: list[EpochRecord] = []
             if state is not None:

@@ -22,6 +22,7 @@ from tune_spaces import attribution, detection
 from tune_spaces.records import Trial, read_trials, trials_table, write_table
 from tune_spaces.resources import GPUS_PER_TRIAL
 from tune_spaces.space import Space, narrow
+from tune_spaces.weights import fetch_weights
 from tune_spaces.work import GRID, SEARCHES, GridProposals, OptunaProposals, Search, SourceWork, Work
 
 FORMAT = 1
@@ -144,12 +145,14 @@ def sweep(
     *,
     resume: bool = False,
     on_trial: Callable[[Work], None] | None = None,
+    on_said: Callable[[str], None] | None = None,
 ) -> SweepResult:
     """Run a sweep in `folder`, or take up the one there; finished trials are never repeated.
 
     Writes `sweep.json`, `trials/` (a record a trial), `runs/` (a run folder a trial), `trials.parquet` and
-    `report.html`. Trials that failed are recorded and, on resuming, tried again. Raises DfxError where a store,
-    setting or device is not there, where the folder holds another sweep, and where every trial failed.
+    `report.html`. Trials that failed are recorded and, on resuming, tried again. `on_said` hears a line before
+    what takes long and shows nothing. Raises DfxError where a store, setting, device or a backbone's weights are not
+    there, where the folder holds another sweep, and where every trial failed.
     """
     folder = Path(folder).expanduser().resolve()
     sources, targets = _named(config.train.data, "train"), _named(config.targets, "test")
@@ -162,7 +165,7 @@ def sweep(
     try:
         with FileLock(folder / ".lock", timeout=0):
             _claim(folder, identity, resume=resume)
-            return _run(config, folder, sources, targets, on_trial)
+            return _run(config, folder, sources, targets, on_trial, on_said or (lambda line: None))
     except Timeout:
         raise StateError(f"a sweep is running in {folder}; wait for it, or choose another --name") from None
 
@@ -173,6 +176,7 @@ def _run(
     sources: Mapping[str, StoreRef],
     targets: Mapping[str, StoreRef],
     on_trial: Callable[[Work], None] | None,
+    on_said: Callable[[str], None],
 ) -> SweepResult:
     from trainers.report.page import build_report
     from tune_spaces.trial import Job
@@ -186,6 +190,10 @@ def _run(
             sources={name: str(ref) for name, ref in sources.items()},
             targets={name: str(ref) for name, ref in targets.items()},
         )
+        if config.address is None:
+            models = map(str, getattr(config.space["model"], "options", ()))
+            fetch_weights(models, config.train.weights, on_said)  # on a cluster each machine fetches its own
+        on_said("Ray starts, which takes a while")
         with session(gpus=config.gpus, gpus_per_trial=config.gpus_per_trial, address=config.address) as share:
             halving, epochs = config.search == "optuna", config.train.epochs
             run(work, folder, job, share=share, epochs=epochs, halving=halving, on_trial=on_trial)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import signal
 import socket
-import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -44,12 +42,8 @@ class Ray:
         Raises DfxError where Ray is missing or the cluster cannot be reached.
         """
         attempts = Attempts(shards, on_report, on_shard, on_slow)
-        terminated = signal.getsignal(signal.SIGTERM)
         with connected("converting on a cluster", gpus=0, address=self.address, libraries=()), attempts.watched():
             import ray
-
-            if callable(terminated) and threading.current_thread() is threading.main_thread():
-                signal.signal(signal.SIGTERM, terminated)  # Ray has put its own in its place
 
             task = ray.remote(num_cpus=1, max_retries=0)(_task)
             in_hand: dict[Any, ShardPlan] = {}

@@ -30,7 +30,6 @@ def merge(stores: Sequence[Store], out: Path, *, on_shard: Callable[[str, int], 
     clips = pa.concat_tables([store.clips() for store in ordered])
     _check_distinct(ordered)
     settings, differences = _settings(ordered)
-    notes = [note for store in ordered for note in store.meta["notes"]]
     origins = [str(store.meta["split_origin"]) for store in ordered]
     named = [f"{store.name}: {origin}" for store, origin in zip(ordered, origins, strict=True)]
     job = Rewrite(
@@ -44,7 +43,7 @@ def merge(stores: Sequence[Store], out: Path, *, on_shard: Callable[[str, int], 
             "settings": settings,
             "split_origin": origins[0] if len(set(origins)) == 1 else "; ".join(named),
             "taxonomy": _taxonomy(ordered),
-            "notes": list(dict.fromkeys([*notes, *differences])),
+            "notes": [*_notes(ordered), *differences],
             "missing": _joined(ordered, "missing"),
             "unexpected": _joined(ordered, "unexpected"),
         },
@@ -91,6 +90,15 @@ def _settings(stores: Sequence[Store]) -> tuple[dict[str, Any], list[str]]:
             said = ", ".join(f"{cut.get(name)} ({store.name})" for cut, store in zip(cuts, stores, strict=True))
             notes.append(f"the merged stores differ in {name}: {said}")
     return shared, notes
+
+
+def _notes(stores: Sequence[Store]) -> list[str]:
+    """Each note once, under the names of the stores that have it: what it counts is counted in them, not in all."""
+    holders: dict[str, list[str]] = {}
+    for store in stores:
+        for note in store.meta["notes"]:
+            holders.setdefault(note, []).append(store.name)
+    return [f"{', '.join(names)}: {note}" for note, names in holders.items()]
 
 
 def _taxonomy(stores: Sequence[Store]) -> list[dict[str, str]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable
 
 import pyarrow.compute as pc
@@ -35,13 +34,10 @@ def clip_named(store: Store, ending: str) -> str:
 
 
 def short_names(clips: Iterable[str]) -> dict[str, str]:
-    """Each clip with the shortest ending of its name, in whole parts of the path, that is no other one's."""
-    short: dict[str, str] = {}
-    left, parts = set(clips), 1
-    while left:
-        endings = {clip: "/".join(clip.split("/")[-parts:]) for clip in left}
-        times = Counter(endings.values())
-        short |= {clip: end for clip, end in endings.items() if times[end] == 1 or end == clip}
-        left -= short.keys()
+    """Each clip with an ending of its name that is no other one's, of as few parts of the path as do for all."""
+    every, parts = set(clips), 1
+    while True:
+        endings = {clip: "/".join(clip.split("/")[-parts:]) for clip in every}
+        if len(set(endings.values())) == len(every):
+            return endings
         parts += 1
-    return short

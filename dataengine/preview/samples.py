@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 
@@ -52,7 +51,7 @@ class Strip:
 def method_strips(rows: Rows, *, images: int = 6, seed: int = 0) -> list[Strip]:
     """A strip for each method, real first: a frame of each of up to `images` clips, others with another `seed`.
 
-    A clip is called by the shortest ending of its name that is no other's in the sheet. Samples that cannot be read are
+    A clip is called by an ending of its name that is no other's in the strip. Samples that cannot be read are
     passed over. Raises DfxError where `images` is below 1, or so many with all methods
     are more than a sheet holds, and where nothing can be read.
     """
@@ -78,12 +77,14 @@ def method_strips(rows: Rows, *, images: int = 6, seed: int = 0) -> list[Strip]:
                 strips.append(Strip(heading=names[code], note=note, pictures=tuple(pictures)))
     if not strips:
         raise DfxError(f"no sample of {', '.join(map(str, rows.refs))} can be shown: none can be read")
-    short = short_names(picture.lines[0] for strip in strips for picture in strip.pictures)
-    return [replace(strip, pictures=tuple(_called(picture, short) for picture in strip.pictures)) for strip in strips]
+    return [_called(strip) for strip in strips]
 
 
-def _called(picture: Picture, names: Mapping[str, str]) -> Picture:
-    return replace(picture, lines=(names[picture.lines[0]], *picture.lines[1:]))
+def _called(strip: Strip) -> Strip:
+    """With short names: clips of other methods, which may be called the same, stand under their own heading."""
+    short = short_names(picture.lines[0] for picture in strip.pictures)
+    pictures = (replace(picture, lines=(short[picture.lines[0]], *picture.lines[1:])) for picture in strip.pictures)
+    return replace(strip, pictures=tuple(pictures))
 
 
 def clip_strips(store: str, clip: str, *, images: int | None = None) -> list[Strip]:

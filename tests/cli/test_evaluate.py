@@ -73,6 +73,15 @@ def test_stored_predictions_are_scored_without_naming_a_store(tmp_path: Path) ->
     assert len(list((path / "evaluations").glob("*-reliability.png"))) == 4
 
 
+def test_each_table_of_clips_says_where_it_cuts(tmp_path: Path) -> None:
+    paths = [write_run(tmp_path / "methods"), write_run(tmp_path / "fakes", classes=("real", "fake"))]
+    methods, fakes = (CliRunner().invoke(app, [str(path)]).output for path in paths)
+    result = json.loads((paths[1] / "evaluations" / "lab-test.json").read_text())
+    assert f"fake from p(fake) {result['source']['clip']['threshold']:.3f} on, the source's threshold" in fakes
+    assert "largest probability: p(fake) at 0.5, not at the source's threshold (column)" in fakes
+    assert "largest probability, at no threshold (column)" in methods
+
+
 def test_runs_that_differ_in_their_seed_show_their_spread(run: Path, shards: Path, tmp_path: Path) -> None:
     shutil.copytree(run, tmp_path / "other")
     found = CliRunner().invoke(app, [str(run), str(tmp_path / "other"), "--on", str(shards / "home"), *CPU])

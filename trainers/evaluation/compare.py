@@ -36,12 +36,14 @@ def compare_runs(
 
     Each run is scored at its own source's threshold and temperature. Frames that either run could not read are left out
     for both, `unreadable` of them. Metrics of attribution are compared between runs of the same classes alone: fewer
-    classes are easier to tell apart. Raises StateError where a run holds no such predictions, or where the two are of
-    different rows.
+    classes are easier to tell apart. Raises StateError where both are one run, where one holds no such
+    predictions, or where the two are of different rows.
     """
     if clips not in CLIPS:
         raise unknown_name("way from frames to clips", clips, CLIPS)
     runs = [open_run(path, weights=False) for path in (first, second)]
+    if runs[0].path.resolve() == runs[1].path.resolve():
+        raise StateError(f"{first} and {second} are one run; name another one to compare it with")
     (one, facts), (other, _) = (_predictions(run, ref, split) for run in runs)
     names = f"{runs[0].path} and {runs[1].path}"
     tables, unreadable = same_rows(one, other, names)

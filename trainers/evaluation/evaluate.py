@@ -135,7 +135,8 @@ def evaluate(
             "figure": None if figure is None else str(figure.relative_to(run.path)),
         }
         if figure is not None:
-            _draw(predictions, run, source, clips, figure, title=f"{run.name} on {meta['store']}{meta['selection']}")
+            where = f"{meta['store']}{meta['selection']}, split {meta['split']}"
+            _draw(predictions, run, source, clips, figure, title=f"{run.name} on {where}")
         write_json(record, result)
         results.append(result)
     return results

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,6 +16,9 @@ from trainers.taxonomy import Taxonomy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+FEW = 10
+"""Answers below which a bin's share says little: its 95 % interval is wider than 0.5 where half of them are right."""
 
 
 def reliability_of(rows: Scored, task: str, p: Floats) -> Reliability:
@@ -35,6 +38,7 @@ def draw_reliability(levels: Mapping[str, Scored], taxonomy: Taxonomy, path: Pat
     """Write a panel for each task and level ("frame", "clip") to `path`, whose suffix says its format."""
     import matplotlib
     from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
 
     tasks = ["detection", *(["attribution"] if taxonomy.task == "attribution" else [])]
     with matplotlib.rc_context(STYLE):
@@ -42,15 +46,18 @@ def draw_reliability(levels: Mapping[str, Scored], taxonomy: Taxonomy, path: Pat
         axes = figure.subplots(len(tasks), len(levels), squeeze=False)
         for i, task in enumerate(tasks):
             for j, (level, rows) in enumerate(levels.items()):
-                _panel(axes[i, j], rows, task)
-                axes[i, j].set_title(f"{'real or fake' if task == 'detection' else 'method'}, by {level}", loc="left")
+                num = _panel(axes[i, j], rows, task)
+                what = "real or fake" if task == "detection" else "method"
+                axes[i, j].set_title(f"{what}, {num:,} {level}{'s' * (num != 1)}", loc="left")
         figure.suptitle(title, x=0.01, ha="left", fontsize=11, weight="bold")
-        handles, labels = axes[0, 0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower left", ncols=3, frameon=False, fontsize=8)
+        handles, _ = axes[0, 0].get_legend_handles_labels()
+        few = Line2D([], [], ls="", marker="o", mfc="white", mec=MUTED, ms=4, label=f"hollow: fewer than {FEW} answers")
+        figure.legend(handles=[*handles, few], loc="outside lower left", ncols=2, frameon=False, fontsize=8)
         figure.savefig(path, dpi=160, facecolor="white", format="png")
 
 
-def _panel(ax: Axes, rows: Scored, task: str) -> None:
+def _panel(ax: Axes, rows: Scored, task: str) -> int:
+    """The number of answers that it shows."""
     before = reliability_of(rows, task, rows.p)
     edges = np.linspace(0, 1, BINS + 1)
     total = max(1, before.num.sum())
@@ -61,16 +68,12 @@ def _panel(ax: Axes, rows: Scored, task: str) -> None:
         after = reliability_of(rows, task, tempered(rows.p, rows.temperature))
         curves.append((after, COLOURS[1], "s", "at the source's temperature"))
     for found, colour, marker, label in curves:
-        there = found.num > 0
-        ax.plot(
-            found.confidence[there],
-            found.accuracy[there],
-            color=colour,
-            marker=marker,
-            ms=4,
-            lw=1.2,
-            clip_on=False,
-            label=label,
-        )
+        there, few = found.num > 0, (found.num > 0) & (found.num < FEW)
+        ax.plot(found.confidence[there], found.accuracy[there], color=colour, lw=1.0, alpha=0.45, zorder=3)
+        look: dict[str, Any] = {"ls": "", "marker": marker, "ms": 4, "mec": colour, "clip_on": False, "zorder": 4}
+        look["in_layout"] = False  # a line without a point has no place, which would crush the panels
+        ax.plot(found.confidence[there & ~few], found.accuracy[there & ~few], color=colour, label=label, **look)
+        ax.plot(found.confidence[few], found.accuracy[few], mfc="white", **look)
     ax.set(xlim=(0, 1), ylim=(0, 1), xlabel="confidence", ylabel="share that is right")
     ax.spines[["top", "right"]].set_visible(False)
+    return int(before.num.sum())

@@ -13,7 +13,6 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
 
 from dataengine.backends.cpu import Scratch, decode_image
 from dataengine.drawing import COLOURS, FAINT, INK, MUTED, STYLE
@@ -140,11 +139,11 @@ def _mark_absent(axes: Axes, frames: Sequence[FrameAnswer], at: Floats, edges: F
 def _frame_axes(axes: Axes, frames: Sequence[FrameAnswer]) -> None:
     axes.set_ylim(0, 1)
     axes.set_yticks((0, 0.25, 0.5, 0.75, 1))
-    axes.yaxis.set_major_formatter(PercentFormatter(1, 0))
+    axes.set_ylabel("probability", color=MUTED)
     axes.set_xlabel("frame" if frames[0].time_s is None else "seconds", color=MUTED)
     axes.grid(axis="y", color=FAINT, lw=0.4)
     axes.set_axisbelow(True)
-    axes.tick_params(length=0)
+    axes.tick_params(length=0, pad=5)  # or the two noughts of the corner touch
     axes.spines[["top", "right"]].set_visible(False)
 
 
@@ -183,9 +182,9 @@ def _heading(found: FileAnswer, taxonomy: Taxonomy) -> str:
         return "No answer: no face found"
     share = found.answer.p_fake if taxonomy.task == "detection" else max(found.answer.p)
     if found.answer.verdict == UNKNOWN:
-        return f"Unknown (nearest: {found.answer.nearest}, {share:.0%})"
+        return f"Unknown (nearest: {found.answer.nearest}, {share:.2f})"
     return (
-        f"{found.answer.verdict}, p(fake) {share:.0%}"
+        f"{found.answer.verdict}, p(fake) {share:.2f}"
         if taxonomy.task == "detection"
-        else (f"{found.answer.verdict}, {share:.0%}")
+        else (f"{found.answer.verdict}, {share:.2f}")
     )

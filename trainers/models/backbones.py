@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import timm
 import torch
+from huggingface_hub import constants, try_to_load_from_cache
 from torch import nn
 
 from dataengine.errors import DfxError, line_of, unknown_name
 from trainers.models.classifier import Classifier, InputSpec
+
+_FILES = ("model.safetensors", "pytorch_model.bin")  # what the hub calls a network's weights, the first one preferred
 
 
 def input_spec(name: str) -> InputSpec:
@@ -51,13 +57,42 @@ def _pretrained_cfg(name: str) -> Any:
     return timm.get_pretrained_cfg(name)
 
 
+def to_be_fetched(name: str) -> bool:
+    """Whether the pre-trained weights of a timm network are not in the hub's cache yet, as far as that can be seen."""
+    cfg = _pretrained_cfg(name)
+    files = (cfg.hf_hub_filename,) if cfg.hf_hub_filename else _FILES
+    held = (try_to_load_from_cache(cfg.hf_hub_id, file) for file in files if cfg.hf_hub_id)
+    return cfg.has_weights and not any(isinstance(path, str) for path in held)
+
+
 def _fetch(name: str, options: dict[str, Any]) -> Any:
     try:
-        return timm.create_model(name, pretrained=True, **options)
+        with _quiet():
+            return timm.create_model(name, pretrained=True, **options)
     except AssertionError:
         raise
     except Exception as error:  # each version of the hub's client has its own error types, not all of them OSError
+        cause: BaseException = error
+        while (deeper := cause.__cause__ or cause.__context__) is not None:
+            cause = deeper  # the client's own text is long, and speaks of its options
+        reason = line_of(cause) if isinstance(cause, OSError) else type(cause).__name__
+        if constants.HF_HUB_OFFLINE:
+            reason = "HF_HUB_OFFLINE is set, and the hub's cache does not hold them"
         raise DfxError(
-            f"the weights of {name} could not be fetched ({line_of(error)}); look at the network, or use "
-            "--weights none, or --weights FILE with weights fetched elsewhere"
+            f"the weights of {name} could not be fetched ({reason}); use --weights none, or --weights FILE, or fetch "
+            "them where there is a network, copy its folder HF_HOME here and set HF_HUB_OFFLINE=1"
         ) from None
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the lines that the hub's client writes on each of its attempts: the end of them is told, or raised."""
+    loggers = [logging.getLogger(name) for name in ("huggingface_hub", "timm")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

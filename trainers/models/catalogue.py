@@ -14,7 +14,7 @@ from trainers.models.classifier import Classifier, InputSpec
 from trainers.models.weights import load, load_backbone
 from trainers.taxonomy import Taxonomy
 
-__all__ = ["MODELS", "Classifier", "InputSpec", "Named", "build", "input_spec"]
+__all__ = ["FETCHING", "MODELS", "Classifier", "InputSpec", "Named", "build", "input_spec", "needs_fetching"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +47,15 @@ def input_spec(name: str, size: int | None = None) -> InputSpec:
         raise unknown_name("model", name, [*MODELS, *timm.list_models()])
     spec = MODELS[name].input if name in MODELS else backbones.input_spec(name)
     return replace(spec, size=size or spec.size)
+
+
+FETCHING = "the weights of {} are being fetched; without a network that fails after one or two minutes"
+"""What is said before `build` fetches weights: the hub's client tries it several times."""
+
+
+def needs_fetching(name: str, weights: str) -> bool:
+    """Whether `build` must fetch the weights of a timm network first."""
+    return weights == "imagenet" and name not in MODELS and backbones.to_be_fetched(name)
 
 
 def build(name: str, taxonomy: Taxonomy, *, size: int | None = None, weights: str = "none") -> Classifier:

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from itertools import islice
 
-from dataengine.cache import readable
+from dataengine.forecast import shown_bytes
 from trainers.profile.record import Profile
 
 BOUND = ("compute", "storage", "decode", "augmentation", "shared", "inconclusive")
@@ -108,7 +108,11 @@ def _signs(profile: Profile, case: Case) -> tuple[_Sign, ...]:
     effect = max(_CALM, case.effect)
     fed = f"the step took {_ms(step)} with the loader and {_ms(cached)} without it, which cannot be its doing"
     beyond = f"{_ms(step - case.step)} of a step are neither the model's nor the loader's"
-    differ = f"rounds differ up to {spread:.{0 if spread >= 10 else 1}f}-fold"
+    if spread < _UNUSABLE:
+        rests = f"the verdict rests on a difference of {_percent(case.effect - 1)}"
+        differ = f"rounds of the same work differ by up to {_percent(spread - 1)} ({rests})"
+    else:
+        differ = f"rounds of the same work differ up to {spread:.{0 if spread >= 10 else 1}f}-fold"
     borne = max(min(_UNUSABLE, effect), math.sqrt(effect))
     return (
         _Sign(factor=cached / step, plain=1 + _NOISE, borne=min(_NOISY, effect), words=fed),
@@ -127,7 +131,8 @@ def storage_note(profile: Profile) -> str:
     else:
         where = f"read from the {held} cache ({again} a batch), which says nothing of what lies behind it"
     stay = "stay" if profile.stays else "do not stay"
-    return f"{where}; the {readable(profile.data_bytes)} of samples {stay} in {readable(profile.room_bytes)} of {room}"
+    samples, space = shown_bytes(profile.data_bytes), shown_bytes(profile.room_bytes)
+    return f"{where}; the {samples} of samples {stay} in {space} of {room}"
 
 
 def noise_note(profile: Profile) -> str:
@@ -243,7 +248,7 @@ def _first_epoch(profile: Profile) -> str:
     if not profile.cold and not profile.stays:
         return (
             f"; storage was not measured: these samples were in the {'local' if profile.remote else 'page'} cache, "
-            f"where all {readable(profile.data_bytes)} do not stay"
+            f"where all {shown_bytes(profile.data_bytes)} do not stay"
         )
     return ""
 

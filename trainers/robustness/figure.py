@@ -20,7 +20,8 @@ _TITLES = {"jpeg": "JPEG, quality", "blur": "Gaussian blur, sigma in px", "noise
            "scale": "Scaled down and up, side"}  # fmt: skip
 _CHANCE = {"detection_auc": 0.5, "detection_eer": 0.5, "detection_balanced_accuracy": 0.5}
 """What an answer that ignores the image reaches, where it does not depend on how many there are of each label."""
-_HEIGHT, _PANEL = 3.3, 2.45  # inches: the figure's height, a panel's width
+_BELOW = 0.02
+_HEIGHT, _PANEL = 3.55, 2.45  # inches: the figure's height, a panel's width
 
 
 def draw_curves(results: Sequence[Mapping[str, Any]], metric: str, path: Path, *, metric_name: str) -> None:
@@ -30,7 +31,7 @@ def draw_curves(results: Sequence[Mapping[str, Any]], metric: str, path: Path, *
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(width, _HEIGHT), facecolor="white")
         panels = figure.subplots(1, len(kinds), sharey=True, squeeze=False)[0]
-        figure.subplots_adjust(0.65 / width, 0.45 / _HEIGHT, 1 - 0.12 / width, 1 - 0.95 / _HEIGHT, wspace=0.09)
+        figure.subplots_adjust(0.65 / width, 0.7 / _HEIGHT, 1 - 0.12 / width, 1 - 0.95 / _HEIGHT, wspace=0.09)
         for ax, kind in zip(panels, kinds, strict=True):
             for i, result in enumerate(results):
                 _curve(ax, result["curves"][metric][kind], _look(i))
@@ -39,8 +40,11 @@ def draw_curves(results: Sequence[Mapping[str, Any]], metric: str, path: Path, *
         marks = [
             mark for point in every for mark in (point["value"], *(point["interval"] or ()), chance) if mark is not None
         ]
-        panels[0].set_ylim(max(0.0, math.floor(10 * min(marks, default=0.0)) / 10), 1.02)
+        lowest = max(0.0, math.floor(10 * min(marks, default=0.0)) / 10)
+        panels[0].set_ylim(lowest - _BELOW, 1.02)  # chance on the lowest tick is no axis
         panels[0].set_ylabel(metric_name, labelpad=6)
+        middle = (0.65 + width - 0.12) / 2 / width
+        figure.text(middle, 0.1 / _HEIGHT, "level, and the strength it stands for", size=9, ha="center", va="bottom")
         left, title = 0.12 / width, f"{results[0]['run']} under degradation"
         figure.text(left, 1 - 0.1 / _HEIGHT, title, size=12, weight="bold", va="top")
         told = "By clip; 0 is untouched" + "; band: 95 % interval" * any(point["interval"] for point in every)

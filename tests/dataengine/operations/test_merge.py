@@ -12,6 +12,7 @@ import pytest
 from dataengine.convert import convert
 from dataengine.errors import StoreError
 from dataengine.layouts.scan import ScanOptions
+from dataengine.operations.filter import filter_store
 from dataengine.operations.merge import merge
 from dataengine.operations.verify import verify
 from dataengine.settings import ExtractSettings
@@ -54,6 +55,17 @@ def test_settings_that_differ_are_noted_and_not_passed_off_as_one(
     (note,) = meta["notes"]
     assert note.startswith("the merged stores differ in frames: ")
     assert {"32 (failing)", "8 (others)"} == set(note.partition(": ")[2].split(", "))
+
+
+def test_a_note_says_which_of_the_merged_stores_it_is_about(failing_store: Store, tmp_path: Path) -> None:
+    halves = [
+        filter_store(failing_store, tmp_path / name, f"method {sign} 'real'").store
+        for name, sign in (("reals", "=="), ("fakes", "!="))
+    ]
+    notes = merge(halves, tmp_path / "both").store.meta["notes"]
+    own = [note for half in halves for note in half.meta["notes"]]
+    assert sorted(notes) == sorted([f"reals: {own[0]}", f"fakes: {own[1]}"])
+    assert "have none left" in notes[0]
 
 
 def test_a_clip_that_two_stores_hold_is_refused_by_name(failing_store: Store, copy: Path, tmp_path: Path) -> None:

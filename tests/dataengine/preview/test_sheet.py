@@ -138,6 +138,16 @@ def test_short_names_are_distinct_endings_of_whole_parts(clips: set[str]) -> Non
     assert all(clip == name or clip.endswith(f"/{name}") for clip, name in short.items())
 
 
+def test_names_under_one_heading_have_the_same_form_and_no_more_than_it_needs() -> None:
+    methods = [f"ff++/Deepfakes/c23/videos/{name}" for name in ("007_006", "006_007")]
+    assert set(short_names(methods).values()) == {"007_006", "006_007"}
+    assert set(short_names([*methods, "ff++/Deepfakes/c40/videos/006_007"]).values()) == {
+        "c23/videos/007_006",
+        "c23/videos/006_007",
+        "c40/videos/006_007",
+    }
+
+
 def test_an_unknown_clip_names_near_ones_and_a_failed_one_its_reason(mini_store: Store, tmp_path: Path) -> None:
     clip = mini_store.clips()["clip"][0].as_py()
     with pytest.raises(DfxError, match=r"unknown clip .*; did you mean"):

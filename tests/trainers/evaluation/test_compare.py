@@ -35,6 +35,13 @@ def test_each_side_is_scored_at_its_own_sources_threshold(runs: tuple[Path, Path
     assert json.loads(json.dumps(found)) is not None
 
 
+def test_a_run_is_not_compared_with_itself(runs: tuple[Path, Path], tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(runs[0])
+    for other in (runs[0], tmp_path / "link"):
+        with pytest.raises(StateError, match="are one run; name another"):
+            compare_runs(runs[0], other, "lab", resamples=5)
+
+
 def test_runs_of_other_classes_are_compared_as_detectors_alone(runs: tuple[Path, Path], tmp_path: Path) -> None:
     other = write_run(tmp_path / "other", classes=("real", "fake"), skill={"lab": 2.0})
     table = predictions(("real", *METHODS), classes=("real", "fake"), store="lab")

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from tests.trainers.report.synthetic_runs import CLASSES, predictions
 from trainers.evaluation.assess import levels_of
-from trainers.evaluation.reliability import draw_reliability, reliability_of
+from trainers.evaluation.reliability import FEW, draw_reliability, reliability_of
 from trainers.metrics import score, scored
 from trainers.taxonomy import Taxonomy
 
@@ -31,3 +32,15 @@ def test_the_same_numbers_draw_the_same_picture(tmp_path: Path) -> None:
     data = (tmp_path / "one").read_bytes()
     assert data.startswith(b"\x89PNG")
     assert data == (tmp_path / "two").read_bytes()
+
+
+def test_bins_of_few_answers_are_hollow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[Figure] = []
+    monkeypatch.setattr(Figure, "savefig", lambda figure, *_, **__: drawn.append(figure))
+    rows = scored(levels_of(predictions(CLASSES, skill=1.0))["clip"], TAXONOMY)
+    draw_reliability({"clip": rows}, TAXONOMY, tmp_path / "a.png", title="a")
+    found = reliability_of(rows, "detection", rows.p)
+    few = (found.num > 0) & (found.num < FEW)
+    (hollow,) = (line for line in drawn[0].axes[0].lines if line.get_markerfacecolor() == "white")
+    assert few.any()
+    assert np.array_equal(hollow.get_xdata(), found.confidence[few])

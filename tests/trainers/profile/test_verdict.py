@@ -78,7 +78,7 @@ SAID = [
         made(data_bytes=2000 * GB),
         "compute-bound: the loader could feed 2.5 times faster than the model takes (40 ms against 100 ms a batch); "
         "nothing to gain from the input; storage was not measured: these samples were in the page cache, where all "
-        "2TB do not stay",
+        "2.0 TB do not stay",
     ),
     (
         made(model=7000, decode=1500, loader=2100, step=9000, **ON_CPU),
@@ -159,7 +159,7 @@ def test_opening_files_is_not_taken_for_cold_storage() -> None:
 
 
 def test_the_note_tells_storage_from_the_page_cache() -> None:
-    held = "the 30GB of samples stay in 128GB of memory"
+    held = "the 30 GB of samples stay in 128 GB of memory"
     assert storage_note(made()) == (
         f"read from the page cache (1 ms a batch), which says nothing of what lies behind it; {held}"
     )
@@ -167,7 +167,7 @@ def test_the_note_tells_storage_from_the_page_cache() -> None:
     assert storage_note(cold) == f"read from storage (20 ms a batch), then from the page cache (1 ms); {held}"
     remote = dataclasses.replace(cold, remote=True, room_bytes=10 * GB)
     assert storage_note(remote) == (
-        "downloaded (20 ms a batch), then from the local cache (1 ms); the 30GB of samples do not stay in 10GB of a "
+        "downloaded (20 ms a batch), then from the local cache (1 ms); the 30 GB of samples do not stay in 10 GB of a "
         "local cache"
     )
 
@@ -183,7 +183,7 @@ def test_rounds_that_differ_much_are_noted() -> None:
     assert noise_note(made()) == ""
     restless = spread(made(), 1.5)
     assert verdict(restless).bound == "compute"
-    assert noise_note(restless).startswith("rounds differ up to 1.5-fold")
+    assert noise_note(restless).startswith("rounds of the same work differ by up to 50 % (the verdict rests on a ")
 
 
 def spread(profile: Profile, factor: float) -> Profile:
@@ -195,8 +195,8 @@ def test_rounds_that_differ_manifold_settle_nothing_however_large_the_effect() -
     said = verdict(spread(made(model=2509, storage=1, decode=18, loader=20), 78))
     assert said.bound == "inconclusive"
     assert said.sentence == (
-        "inconclusive: rounds differ up to 78-fold, something else is at work on this machine; measure again when it "
-        "is idle, or with more --rounds"
+        "inconclusive: rounds of the same work differ up to 78-fold, something else is at work on this machine; "
+        "measure again when it is idle, or with more --rounds"
     )
 
 
@@ -253,7 +253,7 @@ def test_a_stage_that_adds_less_than_rounds_differ_by_is_known() -> None:
     ("times", "why"),
     [
         ({"cached_step": timing(2509), "step": timing(467)}, "its doing"),
-        ({"step": Timing(ms=130, low=50, high=500, spread=10)}, "rounds differ up to 10-fold"),
+        ({"step": Timing(ms=130, low=50, high=500, spread=10)}, "rounds of the same work differ up to 10-fold"),
     ],
 )
 def test_figures_that_cannot_be_right_bear_no_verdict(times: dict[str, Timing], why: str) -> None:

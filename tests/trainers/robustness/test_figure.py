@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from matplotlib.figure import Figure
 
 from tests.trainers.report.synthetic_runs import CLASSES, predictions
 from trainers.robustness.curves import KINDS, curves
@@ -25,3 +26,12 @@ def test_a_picture_has_a_panel_a_kind_and_outlives_what_is_undefined(kinds: tupl
     shown = {"jpeg": "JPEG, quality", "blur": "Gaussian blur", "noise": "Gaussian noise", "scale": "Scaled down"}
     assert [kind for kind, title in shown.items() if title in text] == list(kinds)
     assert "reals" in text
+
+
+def test_chance_is_drawn_clear_of_the_axis(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[Figure] = []
+    monkeypatch.setattr(Figure, "savefig", lambda figure, *_, **__: drawn.append(figure))
+    points = [{"level": level, "strength": None, "value": 0.9, "interval": None} for level in range(6)]
+    result = {"run": "run", "store": "lab", "selection": "", "curves": {"detection_auc": {"jpeg": points}}}
+    draw_curves([result], "detection_auc", tmp_path / "a.png", metric_name="AUC")
+    assert drawn[0].axes[0].get_ylim()[0] < 0.5
