@@ -118,7 +118,7 @@ def _run(job: Job, *, count: int, gpus: int, here: bool) -> None:
 
     cpus = max(1, (os.cpu_count() or 1) // count) if here else 1
     with tempfile.TemporaryDirectory(prefix="dfx-train-") as scratch:
-        TorchTrainer(
+        trainer = TorchTrainer(
             _work,
             train_loop_config=asdict(job),
             # Objects are gathered through the CPU, gradients through what the device has.
@@ -127,7 +127,25 @@ def _run(job: Job, *, count: int, gpus: int, here: bool) -> None:
             run_config=RunConfig(
                 storage_path=scratch, failure_config=FailureConfig(max_failures=0, controller_failure_limit=0)
             ),
-        ).fit()
+        )
+        _beside(trainer.fit)
+
+
+def _beside(work: Callable[[], object]) -> None:
+    """Do it in another thread and wait. In the main one Ray Train would take Ctrl-C for itself, and keep it."""
+    raised: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            work()
+        except BaseException as error:
+            raised.append(error)
+
+    thread = threading.Thread(target=run, name="dfx-ray-train", daemon=True)
+    thread.start()
+    thread.join()
+    if raised:
+        raise raised[0]
 
 
 def _work(told: dict[str, Any]) -> None:
