@@ -121,6 +121,39 @@ def test_a_training_that_is_terminated_saves_itself_and_goes_on(folder: Path) ->
     assert not (folder / "runs/taken/result.json").exists()
 
 
+@pytest.mark.parametrize(("sent", "code", "said"), [(signal.SIGTERM, 143, "and saved in"), (signal.SIGINT, 130, "")])
+def test_several_processes_end_as_one_does_and_say_how_to_go_on(
+    folder: Path, tmp_path: Path, sent: signal.Signals, code: int, said: str
+) -> None:
+    """Ray has handlers of its own for both."""
+    program = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from cli.main import main; main()"
+    )
+    words = "train detection --data shards/tiny --model test_resnet --weights none --size 32 --batch 8 --epochs 5000 --gpus 0 "
+    words += f"--workers 2 --out {tmp_path / 'run'}"
+    with subprocess.Popen(
+        [sys.executable, "-c", program, *words.split()],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        heard = []
+        for line in process.stdout:
+            heard.append(line)
+            if line.startswith("epoch"):
+                process.send_signal(sent)
+                break
+        rest = process.stdout.read()
+    assert process.returncode == code, "".join(heard) + rest
+    assert said in rest
+    assert "go on with: dfx train detection --out" in rest
+    assert "SIGTERM received" not in rest
+    assert "Traceback" not in rest
+
+
 def test_seeds_make_a_run_each_and_show_their_spread(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder)
     output = call("attribution", "--data", "shards/tiny", *SMALL, "--seeds", "2", "--seed", "3", "--name", "many")
