@@ -35,8 +35,15 @@ def arguments(doc: str | None) -> argparse.ArgumentParser:
     parser.add_argument(
         "--limit", type=float, default=LIMIT_S, help=f"seconds after which no row is begun (default: {LIMIT_S:g})"
     )
-    parser.add_argument("--out", type=Path, help="folder for the result (default on a GPU: benchmarks/results)")
+    parser.add_argument("--out", type=_folder, help="folder for the result (default on a GPU: benchmarks/results)")
     return parser
+
+
+def _folder(text: str) -> Path:
+    path = Path(text)
+    if not next(there for there in (path, *path.absolute().parents) if there.exists()).is_dir():
+        raise argparse.ArgumentTypeError(f"{text} is no folder to write in")
+    return path
 
 
 def check_device(parser: argparse.ArgumentParser, device: str) -> None:

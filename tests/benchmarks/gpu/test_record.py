@@ -45,3 +45,14 @@ def test_without_a_gpu_a_script_says_how_to_try_it(
     with pytest.raises(SystemExit):
         check_device(arguments(None), "cuda")
     assert "--device cpu" in capsys.readouterr().err
+
+
+def test_a_result_that_could_not_be_kept_is_refused_before_anything_is_measured(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    for out in ("file", "file/below"):
+        with pytest.raises(SystemExit):
+            arguments(None).parse_args(["--out", str(tmp_path / out)])
+        assert f"{out} is no folder" in capsys.readouterr().err
+    assert arguments(None).parse_args(["--out", str(tmp_path / "new" / "one")]).out == tmp_path / "new" / "one"
