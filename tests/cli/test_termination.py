@@ -11,14 +11,20 @@ from cli.termination import TerminatedError, terminating
 
 @pytest.mark.parametrize("way", ["own", "Ray's"])
 def test_sigterm_ends_in_one_line_and_the_conventional_status(way: str, capsys: pytest.CaptureFixture[str]) -> None:
-    before, ended = signal.getsignal(signal.SIGTERM), []
-    with pytest.raises(TerminatedError) as error, terminating("what is finished is kept"):
-        try:
-            if way == "own":
-                os.kill(os.getpid(), signal.SIGTERM)
-            sys.exit(signal.SIGTERM)  # Ray's handler does this while Ray starts
-        finally:
-            ended.append("tidily")
+    before = signal.getsignal(signal.SIGTERM)
+    ended: list[str] = []
+
+    def work() -> None:
+        with terminating("what is finished is kept"):
+            try:
+                if way == "own":
+                    os.kill(os.getpid(), signal.SIGTERM)
+                sys.exit(signal.SIGTERM)  # Ray's handler does this while Ray starts
+            finally:
+                ended.append("tidily")
+
+    with pytest.raises(TerminatedError) as error:
+        work()
     assert error.value.code == 143
     assert capsys.readouterr().err == "what is finished is kept\n"
     assert ended == ["tidily"]
