@@ -31,6 +31,9 @@ def terminating(last: str) -> Iterator[None]:
     before = signal.signal(signal.SIGTERM, end)
     try:
         yield
+    except SystemExit as ended:
+        has_come = has_come or ended.code == signal.SIGTERM  # Ray's own way, while it starts
+        raise
     finally:
         signal.signal(signal.SIGTERM, before)
         if has_come:

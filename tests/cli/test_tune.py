@@ -56,6 +56,7 @@ def test_every_store_is_a_target_and_those_to_train_on_are_sources(
     output = call("attribution", *SMALL, "--search", "grid", "--epochs", "1", "--lr", "0.001", "--json", "tune.json")
     assert "sources: shards/tiny targets: shards/open, shards/tiny" in output
     assert "1 done" in output
+    assert "tiny-000 starts: model test_resnet, loss ce, seed 0 tiny-000 done: " in output
     assert "trial model loss seed validation method open AUC open method tiny AUC tiny tiny-000 test_resnet" in output
     result = json.loads(Path("tune.json").read_text())
     (trial,) = result["trials"]

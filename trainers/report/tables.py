@@ -126,9 +126,18 @@ class Trials:
     """Trials in all."""
     status: Mapping[str, int]
 
+    @property
+    def heads(self) -> list[tuple[str, list[str]]]:
+        """Each store with what its columns are called, in the order of `targets`."""
+        heads: dict[str, list[str]] = {}
+        for name in self.targets:
+            store, _, metric = name.rpartition("/")
+            heads.setdefault(store, []).append(SHOWN[metric])
+        return list(heads.items())
 
-SHOWN = ("/attribution_balanced_accuracy", "/detection_auc")
-"""The metrics of targets that the table of trials shows; trials.parquet holds them all."""
+
+SHOWN = {"attribution_balanced_accuracy": "method", "detection_auc": "AUC"}
+"""The metrics of targets that the table of trials shows, and their columns' names; trials.parquet holds them all."""
 
 
 TRIAL_COLUMNS = (
@@ -140,7 +149,7 @@ TRIAL_COLUMNS = (
 def read_trials(path: Path, *, best: int = 15) -> Trials:
     """A sweep's trials.parquet, the best by `score` first. The columns of targets play no part in the order."""
     rows = _sorted_trials(path)
-    columns = [name for name in dict.fromkeys(name for row in rows for name in row) if name.endswith(SHOWN)]
+    columns = [name for name in dict.fromkeys(name for row in rows for name in row) if name.rpartition("/")[2] in SHOWN]
     columns = [name for name in columns if any(row[name] is not None for row in rows)]
     shown = {"data", "model", "loss", "task", *NOT_SETTINGS}
     names = sorted({name for row in rows for name in row["settings"]} - shown)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -180,6 +181,21 @@ def test_weights_that_cannot_be_fetched_name_the_ways_out(monkeypatch: pytest.Mo
     with pytest.raises(DfxError, match=r"could not be fetched.*--weights none.*--weights FILE") as caught:
         build("test_resnet", TWO, weights="imagenet")
     assert "\n" not in str(caught.value)
+    assert "(HF_HUB_OFFLINE is set, and the hub's cache does not hold them)" in str(caught.value)
+
+
+def test_the_hubs_own_lines_on_its_attempts_are_not_shown(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def attempts(*_: object, **__: object) -> None:
+        logging.getLogger("huggingface_hub.utils._http").warning("Retrying in 1s [Retry 1/5].")
+        raise ConnectionError("Name or service not known")
+
+    monkeypatch.setattr(logging.getLogger("huggingface_hub"), "propagate", True)
+    monkeypatch.setattr(timm, "create_model", attempts)
+    with pytest.raises(DfxError, match=r"could not be fetched \(Name or service not known\); use --weights none"):
+        build("test_resnet", TWO, weights="imagenet")
+    assert "Retrying" not in caplog.text
 
 
 def test_a_network_without_published_weights_says_so() -> None:

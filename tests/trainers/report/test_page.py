@@ -106,6 +106,15 @@ def test_without_trials_there_is_no_table_of_them(runs: list[Path], page: str, t
     assert "The best trials" not in build_report(runs[:1], tmp_path / "report.html").read_text()
 
 
+def test_the_table_of_trials_names_a_target_once_over_its_columns_and_only_an_unusual_status(page: str) -> None:
+    table = page.partition('<table class="trials">')[2].partition("</table>")[0]
+    heads, _, body = table.partition("<tbody>")
+    assert re.findall(r'<th class="store" colspan="(\d)">([^<]+)</th>', heads)
+    assert "target/" not in heads
+    assert body.count("stopped") == 1
+    assert "done" not in body
+
+
 def test_few_identities_are_said_to_be_too_few(tmp_path: Path) -> None:
     run = write_run(tmp_path / "few", groups=5)
     text = build_report([run], tmp_path / "report.html").read_text()
