@@ -45,6 +45,7 @@ class Choice:
     regions: bool = DEFAULTS.regions
     largest: int = 0
     """Both sides of `GpuDecoding.largest`."""
+    tied: bool = DEFAULTS.tied
 
     def options(self) -> dict[str, Any]:
         """As `Loader` takes them."""
@@ -53,6 +54,7 @@ class Choice:
             fancy=self.fancy,
             regions=self.regions,
             largest=(self.largest, self.largest),
+            tied=self.tied,
         )
         return {"threads": self.threads, "prefetch": self.prefetch, "gpu": gpu}
 
@@ -79,6 +81,7 @@ def factors(base: Choice) -> dict[str, list[Choice]]:
         "threads": [replace(base, threads=threads) for threads in THREADS if threads < base.threads],
         "prefetch": [replace(base, prefetch=prefetch) for prefetch in (1, 3, 4)],
         "largest": [replace(base, largest=SIDE)],
+        "tied": [replace(base, tied=not base.tied)],
     }
 
 
