@@ -35,9 +35,9 @@ class Allowance:
 
 
 SCRIPTS = {
-    TESTS: Allowance(240.0, 0.0),
-    "correctness": Allowance(100.0, 20.0),
-    "loader": Allowance(370.0, 70.0),
+    TESTS: Allowance(210.0, 0.0),
+    "correctness": Allowance(90.0, 20.0),
+    "loader": Allowance(420.0, 60.0),
     "training": Allowance(310.0, 110.0),
     "sharing": Allowance(150.0, 35.0),
     "video": Allowance(225.0, 30.0),

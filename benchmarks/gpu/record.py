@@ -107,7 +107,9 @@ class Record:
             "found": self.found,
             "not_measured": self.not_measured,
         }
-        path.write_text(json.dumps(told, indent=2) + "\n")
+        part = path.with_suffix(".part")
+        part.write_text(json.dumps(told, indent=2) + "\n")
+        part.replace(path)  # whole at any moment, wherever the script is ended
         return path
 
 
