@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.gpu.bounds import bounds, feed
-from benchmarks.gpu.record import Record, Row, arguments, check_device, show
+from benchmarks.gpu.record import Record, Row, arguments, check_device, reason, show
 from benchmarks.loader import SIDE, make_rows
 from dataengine.backends import GpuDecoding
 from dataengine.backends.slices import usable_cpus
@@ -126,7 +126,7 @@ class Study:
         try:
             report = measure(self.rows, settings, contenders=list(contenders))
         except Exception as error:  # the other races go on
-            self.record.miss(f"{type(error).__name__}: {error}".splitlines()[0], **what)
+            self.record.miss(reason(error), **what)
             return {}
         results = {result.name: result for result in report.results}
         ceiling = _fastest(results, CEILINGS)

@@ -45,6 +45,11 @@ def check_device(parser: argparse.ArgumentParser, device: str) -> None:
         parser.error("no CUDA device; --device cpu tries the script")
 
 
+def reason(error: BaseException) -> str:
+    """Why a row failed, in one line: a compiler's error has hundreds, of which the first alone says nothing."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"[:400]
+
+
 @dataclass(slots=True)
 class Record:
     """The rows of one script, kept as they come."""

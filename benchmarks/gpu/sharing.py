@@ -28,7 +28,7 @@ from typing import Any
 
 import torch
 
-from benchmarks.gpu.record import Record, Row, arguments, check_device, show
+from benchmarks.gpu.record import Record, Row, arguments, check_device, reason, show
 from benchmarks.gpu.training import Case, config_of
 from benchmarks.loader import make_rows
 from dataengine.backends.slices import usable_cpus
@@ -193,7 +193,7 @@ def add_row(record: Record, config: TrainConfig, count: int, *, seconds: float) 
     try:
         row = measure(config, count, seconds=seconds)
     except Exception as error:  # so many do not fit: others may
-        record.miss(f"{type(error).__name__}: {error}", **what)
+        record.miss(reason(error), **what)
     else:
         record.add(**row)
 

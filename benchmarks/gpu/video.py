@@ -31,11 +31,10 @@ import cv2
 import numpy as np
 import torch
 
-from benchmarks.gpu.record import Record, Row, arguments, check_device, show
+from benchmarks.gpu.record import Record, Row, arguments, check_device, reason, show
 from dataengine import nvdec, video
 from dataengine.backends.slices import usable_cpus
 from dataengine.convert import ClipDone, convert
-from dataengine.errors import line_of
 from dataengine.executors import Processes
 from dataengine.layouts.scan import ScanOptions
 from dataengine.plan import ConvertSettings
@@ -256,7 +255,7 @@ def kept(record: Record, about: Row, measured: Callable[[], Row]) -> None:
     try:
         record.add(**about, **measured())
     except Exception as error:  # whatever a GPU says, the other rows go on
-        record.miss(f"{type(error).__name__}: {line_of(error)}", **about)
+        record.miss(reason(error), **about)
 
 
 def summary(rows: Sequence[Row]) -> dict[str, Any]:

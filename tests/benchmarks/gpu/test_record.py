@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.gpu.record import Record, arguments, check_device
+from benchmarks.gpu.record import Record, arguments, check_device, reason
 
 
 def test_every_row_is_kept_before_the_next_is_measured(tmp_path: Path) -> None:
@@ -45,3 +45,8 @@ def test_without_a_gpu_a_script_says_how_to_try_it(
     with pytest.raises(SystemExit):
         check_device(arguments(None), "cuda")
     assert "--device cpu" in capsys.readouterr().err
+
+
+def test_why_a_row_failed_is_one_short_line() -> None:
+    assert reason(RuntimeError("backend raised:\n  no compiler\n")) == "RuntimeError: backend raised: no compiler"
+    assert len(reason(RuntimeError("line\n" * 1000))) == 400
