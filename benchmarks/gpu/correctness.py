@@ -24,7 +24,7 @@ import simplejpeg
 import torch
 from PIL import Image
 
-from benchmarks.gpu.record import Record, Row, arguments, check_device, show
+from benchmarks.gpu.record import Record, Row, arguments, check_device, reason, show
 from dataengine.augment import PRESETS, Augment, draw
 from dataengine.backends import Decoded, GpuDecoding, Request, Setup, open_backend
 from dataengine.backends.slices import usable_cpus
@@ -226,7 +226,7 @@ def keep(record: Record, measure: Callable[[], Iterator[Row]], **what: Any) -> N
         for row in measure():
             (record.miss if "why" in row else record.add)(**what, **row)
     except Exception as error:  # whatever it is, the other rows are worth having
-        record.miss(f"{type(error).__name__}: {' '.join(str(error).split())[:400]}", **what)
+        record.miss(reason(error), **what)
 
 
 def worst(rows: list[Row], *keys: str) -> list[Row]:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.gpu.bounds import bounds, feed
-from benchmarks.gpu.record import Record, Row, arguments, check_device, show
+from benchmarks.gpu.record import Record, Row, arguments, check_device, reason, show
 from benchmarks.loader import SIDE, make_rows
 from dataengine.backends import GpuDecoding
 from dataengine.backends.slices import usable_cpus
@@ -45,6 +45,7 @@ class Choice:
     regions: bool = DEFAULTS.regions
     largest: int = 0
     """Both sides of `GpuDecoding.largest`."""
+    tied: bool = DEFAULTS.tied
 
     def options(self) -> dict[str, Any]:
         """As `Loader` takes them."""
@@ -53,6 +54,7 @@ class Choice:
             fancy=self.fancy,
             regions=self.regions,
             largest=(self.largest, self.largest),
+            tied=self.tied,
         )
         return {"threads": self.threads, "prefetch": self.prefetch, "gpu": gpu}
 
@@ -79,6 +81,7 @@ def factors(base: Choice) -> dict[str, list[Choice]]:
         "threads": [replace(base, threads=threads) for threads in THREADS if threads < base.threads],
         "prefetch": [replace(base, prefetch=prefetch) for prefetch in (1, 3, 4)],
         "largest": [replace(base, largest=SIDE)],
+        "tied": [replace(base, tied=not base.tied)],
     }
 
 
@@ -123,7 +126,7 @@ class Study:
         try:
             report = measure(self.rows, settings, contenders=list(contenders))
         except Exception as error:  # the other races go on
-            self.record.miss(f"{type(error).__name__}: {error}".splitlines()[0], **what)
+            self.record.miss(reason(error), **what)
             return {}
         results = {result.name: result for result in report.results}
         ceiling = _fastest(results, CEILINGS)

@@ -52,6 +52,11 @@ def check_device(parser: argparse.ArgumentParser, device: str) -> None:
         parser.error("no CUDA device; --device cpu tries the script")
 
 
+def reason(error: BaseException) -> str:
+    """Why a row failed, in one line: a compiler's error has hundreds, of which the first alone says nothing."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"[:400]
+
+
 @dataclass(slots=True)
 class Record:
     """The rows of one script, kept as they come."""
@@ -114,7 +119,9 @@ class Record:
             "found": self.found,
             "not_measured": self.not_measured,
         }
-        path.write_text(json.dumps(told, indent=2) + "\n")
+        part = path.with_suffix(".part")
+        part.write_text(json.dumps(told, indent=2) + "\n")
+        part.replace(path)  # whole at any moment, wherever the script is ended
         return path
 
 

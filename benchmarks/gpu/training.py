@@ -37,7 +37,7 @@ import torch
 from torch.profiler import ProfilerActivity, schedule
 from torch.profiler import profile as recorded
 
-from benchmarks.gpu.record import Record, Row, arguments, check_device, show
+from benchmarks.gpu.record import Record, Row, arguments, check_device, reason, show
 from benchmarks.loader import make_rows
 from trainers.config import TrainConfig
 from trainers.problem import Methods
@@ -210,7 +210,7 @@ def add_row(record: Record, config: TrainConfig, *, steps: int, rounds: int) -> 
         if "verdict" in row and not config.compile:
             row["trace"] = trace(config)
     except Exception as error:  # out of memory, a network that does not compile: the others go on
-        record.miss(f"{type(error).__name__}: {error}", **what)
+        record.miss(reason(error), **what)
     else:
         record.add(**row)
     finally:

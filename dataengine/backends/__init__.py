@@ -62,6 +62,9 @@ class GpuDecoding:
     regions: bool = True
     """Whether only the crop's window is decoded, where a sample has one view; else the image is decoded whole and cut.
     On a CPU a window is the faster of the two; on a GPU that has not been measured."""
+    tied: bool = False
+    """Whether each of the decoder's threads is tied to a core: DALI's `affine`, on by default there. Trials that share
+    a machine would be tied to the same cores. What it does for one alone has not been measured."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -221,7 +221,7 @@ def decoding(setup: Setup) -> dict[str, Any]:
         "adjust_orientation": False,
     }
     if on_gpu:
-        decode["affine"] = False  # else the decoders' threads of trials that share a machine are tied to the same cores
+        decode["affine"] = setup.gpu.tied
         decode["hw_decoder_load"] = setup.gpu.engine_share
         decode["preallocate_width_hint"], decode["preallocate_height_hint"] = setup.gpu.largest
     return decode

@@ -129,8 +129,8 @@ def test_several_processes_end_as_one_does_and_say_how_to_go_on(
     program = (
         "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from cli.main import main; main()"
     )
-    words = "train detection --data shards/tiny --model test_resnet --weights none --size 32 --batch 8 --epochs 5000 --gpus 0 "
-    words += f"--workers 2 --out {tmp_path / 'run'}"
+    words = "train detection --data shards/tiny --model test_resnet --weights none --size 32 --batch 8 --epochs 5000 "
+    words += f"--gpus 0 --workers 2 --out {tmp_path / 'run'}"
     with subprocess.Popen(
         [sys.executable, "-c", program, *words.split()],
         cwd=folder,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.gpu.__main__ import LIMITS
+from benchmarks.gpu.__main__ import SCRIPTS, WITHIN_S
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/gpu.md").read_text()
@@ -25,7 +25,14 @@ def test_a_page_names_only_benchmarks_that_exist(page: Path) -> None:
 
 
 def test_the_table_has_a_row_for_each_script_in_the_order_they_run() -> None:
-    assert re.findall(r"^\| `(\w+)` \|", PAGE, re.MULTILINE) == list(LIMITS)
+    assert re.findall(r"^\| `(\w+)` \|", PAGE, re.MULTILINE) == list(SCRIPTS)
+
+
+def test_the_pieces_are_all_scripts_in_their_order_in_nine_minutes_each_and_in_the_time_of_all() -> None:
+    pieces = re.findall(r"--only (\S+) --within (\d+) ", PAGE)
+    assert ",".join(names for names, _ in pieces).split(",") == list(SCRIPTS)
+    assert max(int(within) for _, within in pieces) <= 540
+    assert sum(int(within) for _, within in pieces) <= WITHIN_S
 
 
 def test_nothing_is_claimed_to_be_measured_while_no_result_lies_there() -> None:

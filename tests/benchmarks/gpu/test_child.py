@@ -33,6 +33,12 @@ def test_one_that_fails_is_told_by_its_last_line(tmp_path: Path) -> None:
     assert why == "exit code 1: ValueError: no such thing"
 
 
+def test_what_dali_says_of_absent_formats_is_no_reason(tmp_path: Path) -> None:
+    noise = "[nvtiff_ext] Failed to load nvTIFF library or retrieve version."
+    why = why_not(python(f"print('the reason'); print({noise!r}); raise SystemExit(3)"), tmp_path / "log", 60)
+    assert why == "exit code 3: the reason"
+
+
 def test_one_that_takes_too_long_is_ended_with_all_it_started(tmp_path: Path) -> None:
     code = f"""
 import os, subprocess, sys, time

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.gpu.record import Record, arguments, check_device
+from benchmarks.gpu.record import Record, arguments, check_device, reason
 
 
 def test_every_row_is_kept_before_the_next_is_measured(tmp_path: Path) -> None:
@@ -56,3 +56,8 @@ def test_a_result_that_could_not_be_kept_is_refused_before_anything_is_measured(
             arguments(None).parse_args(["--out", str(tmp_path / out)])
         assert f"{out} is no folder" in capsys.readouterr().err
     assert arguments(None).parse_args(["--out", str(tmp_path / "new" / "one")]).out == tmp_path / "new" / "one"
+
+
+def test_why_a_row_failed_is_one_short_line() -> None:
+    assert reason(RuntimeError("backend raised:\n  no compiler\n")) == "RuntimeError: backend raised: no compiler"
+    assert len(reason(RuntimeError("line\n" * 1000))) == 400

@@ -49,7 +49,7 @@ def test_sharing_pays_as_long_as_each_further_training_adds_a_tenth(totals: dict
 def test_a_trials_part_follows_from_the_model_that_sharing_pays_least_for() -> None:
     rows = [
         {"model": model, "trainings": trainings, "images_per_s": total}
-        for model, totals in {"small": (100, 180, 300), "large": (100, 130, 140), "alone": (50,)}.items()
+        for model, totals in {"small": (100, 180, 300), "large": (100, 130, 140), "cut off": (9, 18)}.items()
         for trainings, total in zip((1, 2, 4), totals, strict=False)
     ]
     assert found_in(rows) == {"sharing_pays_up_to": {"small": 4, "large": 2}, "gpus_per_trial": 0.5}

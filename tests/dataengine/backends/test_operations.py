@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
 from dataengine.augment import PRESETS, Augment, Draws, augment_preset, draw
-from dataengine.backends import Request, Setup, open_backend
+from dataengine.backends import GpuDecoding, Request, Setup, open_backend
 from tests.dataengine.made import BACKENDS, NEEDS_DALI, jpeg, on, picture
 
 COUNT, SIDE, SIZE = 24, 200, 160
@@ -150,3 +151,28 @@ def test_a_lower_jpeg_quality_changes_more(data: list[bytes]) -> None:
         plain, compressed = _both(data, jpeg=1.0, jpeg_quality=(quality, quality))
         changes.append(np.abs(compressed - plain).mean())
     assert changes == sorted(changes)
+
+
+def _nothing() -> list[Any]:
+    raise StopIteration
+
+
+@NEEDS_DALI
+@pytest.mark.parametrize("regions", [True, False])
+@pytest.mark.parametrize("name", ONE_BY_ONE)
+def test_without_a_gpu_its_graph_gives_each_operator_what_it_takes(name: str, regions: bool) -> None:
+    from dataengine.backends.dali import build, transformed
+
+    augment, *_ = ONE_BY_ONE[name]
+    setup = Setup(
+        read=lambda row: memoryview(b""),
+        size=SIZE,
+        views=augment.views,
+        batch=COUNT,
+        threads=1,
+        prefetch=1,
+        device=torch.device("cuda:0"),
+        operations=augment.operations,
+        gpu=GpuDecoding(regions=regions),
+    )
+    build(_nothing, setup, transformed)  # even so DALI refuses unknown arguments and inputs on the wrong side
