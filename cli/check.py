@@ -61,7 +61,8 @@ def _show(found: Check, command: str) -> None:
     for note in (*found.notes, *found.lacking):
         console.print(Text("note", "yellow"), note, soft_wrap=True)
     for pair, count in found.shared_identities.items():
-        both = f"{count} identities are in both {pair.replace('+', ' and ')}"
+        who = "1 identity is" if count == 1 else f"{count} identities are"
+        both = f"{who} in both {pair.replace('+', ' and ')}"
         console.print(Text("note", "yellow"), both, soft_wrap=True)
     differing = f"{found.differences} of {len(found.compared)} published counts differ; " if found.compared else ""
     console.print(f"{differing}nothing was written. It can be converted: {command}", soft_wrap=True)

@@ -107,7 +107,8 @@ def show_notes(result: Mapping[str, Any]) -> None:
     for pair, count in result["shared_identities"].items():
         # Derived splits share none.
         origin = f"it comes with the dataset's own splits ({result['split_origin']})"
-        both = f"{count} identities are in both {pair.replace('+', ' and ')}; {origin}"
+        who = "1 identity is" if count == 1 else f"{count} identities are"
+        both = f"{who} in both {pair.replace('+', ' and ')}; {origin}"
         console.print(Text("note", "yellow"), both, soft_wrap=True)
     for note in (*result["notes"], *result["lacking"]):
         console.print(Text("note", "yellow"), note, soft_wrap=True)

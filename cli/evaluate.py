@@ -234,7 +234,7 @@ def _remarks(result: Mapping[str, Any]) -> list[str]:
         remarks.append("scored from stored predictions alone: the store was not opened")
     if not result["checked"]["weights"]:
         remarks.append("nothing says that the weights in the run folder made these predictions")
-    if result["groups_shared_with_training"] is None:
+    if result["groups_shared_with_training"] is None and result["seen_in_training"] is not None:
         remarks.append("whether people are shared with training is unknown: a source's store is not where it was")
     if result["groups"] < MIN_GROUPS:
         remarks.append(f"no intervals: {result['groups']} identity groups, fewer than {MIN_GROUPS}")

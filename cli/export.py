@@ -42,6 +42,8 @@ def export(
         if format is not None:
             raise DfxError(f"{what} is a store, and --format is for runs; leave it out")
         export_store(what, out, json_file)
+    elif not Path(what).exists():
+        raise DfxError(f"there is neither a run nor a store at {what}; check the path")
     else:
         _export_run(Path(what), out, format or "onnx", json_file)
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cli.console import JsonOption, console, progress, write_json
+from cli.console import JsonOption, console, count_of, progress, write_json
 from cli.verify import whole_store
 from dataengine.errors import StoreError
 
@@ -57,7 +57,7 @@ def repair(
     write_json(json_file, {"store": str(opened.root), "written": list(done.written), "refused": refused})
     if done.refused:
         name, reason = done.refused[0]
-        more = f" (and {len(refused) - 1} other files, see --json)" if len(refused) > 1 else ""
+        more = f" (and {count_of(len(refused) - 1, 'other file')}, see --json)" if len(refused) > 1 else ""
         raise StoreError(f"{opened.root / name} stays damaged: {reason}{more}")
     if not done.written:
         console.print(f"{store} is whole: nothing to repair", soft_wrap=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import tempfile
 import time
 from collections import Counter
@@ -264,7 +265,10 @@ def summary(converted: Converted, seconds: float) -> dict[str, Any]:
 
 def _show(result: dict[str, Any], *, quiet: bool) -> None:
     if not result["shards_written"]:
-        console.print(f"{result['store']} is finished already: {count_of(result['samples'], 'image')}, nothing to do.")
+        console.print(
+            f"{result['store']} is finished already: {count_of(result['samples'], 'image')}, nothing to do",
+            soft_wrap=True,
+        )
     else:
         lost = f", {len(result['failed']):,} failed" if quiet and result["failed"] else ""
         console.print(
@@ -296,4 +300,4 @@ def _show(result: dict[str, Any], *, quiet: bool) -> None:
     if result["split_none"]:
         console.print(f"{result['split_none']:,} fakes join two splits and stand in none of them (split 'none')")
     show_notes(result)
-    console.print(f"next: dfx info {result['store']}")
+    console.print(f"next: {shlex.join(['dfx', 'info', result['store']])}", soft_wrap=True)

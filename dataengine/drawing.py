@@ -22,3 +22,12 @@ STYLE = {
     "svg.hashsalt": "dfx",
 }
 """For `matplotlib.rc_context`."""
+
+
+def fitting(text: str, *, size: float, inches: float) -> float:
+    """The font size in points, `size` or less, at which a bold `text` is no longer than `inches`; within STYLE."""
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.textpath import TextPath
+
+    taken = TextPath((0, 0), text, prop=FontProperties(weight="bold", size=size)).get_extents().width / 72
+    return size * min(1.0, inches / taken)

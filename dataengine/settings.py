@@ -72,6 +72,10 @@ class ExtractSettings:
             raise DfxError(f"the detector '{self.detector}' takes no weights; leave out --detector-weights")
         if self.boxes is not None and (self.weights is not None or self.detector != "mtcnn"):
             raise DfxError("--boxes are used instead of a detector; leave them out, or --detector and its weights")
+        if self.boxes is not None and self.faces == "none":
+            raise DfxError(
+                "--boxes say what to cut out, and --faces none cuts nothing; leave one out, or name --faces track"
+            )
         if self.align and not self.looks_for_faces:
             gone = "--faces none" if self.faces == "none" else "--detector none"
             raise DfxError(f"--align: nothing gives landmarks to align by with {gone}; leave out one of the two")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -95,4 +96,28 @@ def _own(name: str, weights: Path | None) -> Detector:
             f"the detector '{name}' is none: it needs a bool `landmarks`, and to be called with an image; see "
             "docs/faces.md"
         )
-    return detector
+    return _Checked(name, detector)
+
+
+class _Checked:
+    """One's own detector, whose mistakes are a line each."""
+
+    def __init__(self, name: str, detector: Detector) -> None:
+        self.name, self.detector, self.landmarks = name, detector, detector.landmarks
+
+    def __call__(self, rgb: Pixels) -> Sequence[Face]:
+        try:
+            found = list(self.detector(rgb))
+        except Exception as error:
+            at = traceback.extract_tb(error.__traceback__)[-1]
+            said = f"{type(error).__name__}: {line_of(error)}"
+            raise DfxError(
+                f"the detector '{self.name}' failed at {at.filename}:{at.lineno} ({said}); mend it"
+            ) from error
+        for face in found:
+            if not isinstance(face, Face):
+                kind = type(face).__name__
+                raise DfxError(
+                    f"the detector '{self.name}' gave a {kind}; let it give Face of dataengine.faces, see docs/faces.md"
+                )
+        return found

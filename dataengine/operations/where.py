@@ -81,6 +81,10 @@ def _comparison(left: ast.expr, op: ast.cmpop, right: ast.expr) -> pc.Expression
         raise DfxError(f"--where compares {ast.unparse(left)} with {ast.unparse(right)}; one of them must be a column")
     kind = _type_of(left.id)
     if isinstance(right, ast.Name):
+        if right.id not in INDEX_SCHEMA.names and pa.types.is_string(kind):
+            raise DfxError(
+                f"--where compares '{left.id}' with {right.id}, which is no column; a text is in quotes: '{right.id}'"
+            )
         other = _type_of(right.id)
         if pa.types.is_string(kind) != pa.types.is_string(other):
             held = f"'{left.id}' holds {_words(kind)} and '{right.id}' holds {_words(other)}"

@@ -54,6 +54,13 @@ def test_shared_identities_are_told_with_their_origin(capsys: pytest.CaptureFixt
     assert capsys.readouterr().out == told
 
 
+def test_one_shared_identity_is_told_in_the_singular(capsys: pytest.CaptureFixture[str]) -> None:
+    show_notes(
+        {"shared_identities": {"val+test": 1}, "split_origin": "official", "notes": [], "lacking": [], "leaks": []}
+    )
+    assert capsys.readouterr().out.startswith("note 1 identity is in both val and test;")
+
+
 def test_the_bar_stays_whole_beside_a_long_note(monkeypatch: pytest.MonkeyPatch) -> None:
     shown = io.StringIO()
     monkeypatch.setattr(cli.console, "console", Console(file=shown, width=100, force_terminal=True, color_system=None))

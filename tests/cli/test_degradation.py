@@ -59,3 +59,10 @@ def test_a_threshold_of_ones_own_and_frames_are_as_asked_for(
 def test_what_cannot_be_compared_is_one_line(small_run: Path, small_stores: Path, wrong: tuple[str, str]) -> None:
     with pytest.raises(DfxError, match=f"unknown .*'{wrong[1]}'"):
         call(small_run, "--original", small_stores / "home", "--on", small_stores / "away", *wrong)
+
+
+def test_a_store_that_is_given_twice_is_refused(small_run: Path, small_stores: Path) -> None:
+    home, away = small_stores / "home", small_stores / "away"
+    for sets in (("--on", f"{home}/"), ("--on", away, "--specialised", away)):
+        with pytest.raises(DfxError, match="is given twice; a store is the original"):
+            call(small_run, "--original", home, *sets)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
 import typer
 from typer.testing import CliRunner
 
 from cli.export import export
+from dataengine.errors import DfxError
 from tests.trainers.tiny_store import write_store
 from trainers.config import TrainConfig
 from trainers.fit import fit
@@ -31,3 +33,8 @@ def test_export_says_what_goes_in_and_comes_out_and_by_how_much_it_differs(tmp_p
     result = json.loads(file.read_text())
     assert result["path"] == str(run / "model.torchscript")
     assert result["difference"] < 1e-4
+
+
+def test_what_is_not_there_is_neither_a_run_nor_a_store(tmp_path: Path) -> None:
+    with pytest.raises(DfxError, match=r"neither a run nor a store at .*gone; check the path"):
+        CliRunner().invoke(app, [str(tmp_path / "gone")], catch_exceptions=False)

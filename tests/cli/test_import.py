@@ -48,6 +48,7 @@ def test_an_imported_run_is_evaluated_and_reported(run: Path, tmp_path: Path) ->
     found = CliRunner().invoke(app, ["eval", str(run), "--on", str(store), *CPU, "--json", str(result)])
     assert found.exit_code == 0, found.output
     assert "an imported run: what it was trained on is unknown" in found.output
+    assert "a source's store is not where it was" not in " ".join(found.output.split())
     assert "no threshold" in found.output
     (told,) = json.loads(result.read_text())
     assert (told["seen_in_training"], told["groups_shared_with_training"]) == (None, None)

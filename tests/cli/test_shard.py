@@ -93,6 +93,7 @@ def test_the_options_for_faces_reach_the_settings(tree: Path, tmp_path: Path) ->
         (["--detect-stride", "0"], "--detect-stride is 0;"),
         (["--jpeg-quality", "0"], "--jpeg-quality is 0;"),
         (["--align", "--faces", "none"], "--align: nothing gives landmarks to align by with --faces none;"),
+        (["--boxes", "README.md", "--faces", "none"], "--faces none cuts nothing; leave one out"),
     ],
 )
 def test_what_cannot_be_is_refused_with_one_line_and_nothing_written(tree, tmp_path, options, told) -> None:

@@ -101,6 +101,8 @@ def assess(
     original.
     """
     known = [name for name in METRICS if name in metrics_of(taxonomy.task)]
+    if metric in METRICS and metric not in known:
+        raise DfxError(f"{metric} is of attribution, and the run tells real from fake alone; take {' or '.join(known)}")
     if metric not in known:
         raise unknown_name("metric of a degradation", metric, known)
     if [one.role for one in sets].count(ORIGINAL) != 1:

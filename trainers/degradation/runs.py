@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from dataengine.errors import unknown_name
+from dataengine.errors import DfxError, unknown_name
+from dataengine.place import place_of
+from dataengine.refs import parse_ref
 from dataengine.selection import select
 from trainers.degradation.measure import ORIGINAL, SPECIALISED, UNSEEN, EvalSet, assess
 from trainers.evaluation.predicted import Computing, OnProgress, predictions, validation_predictions
@@ -35,13 +37,20 @@ def degradations(
 
     `threshold` is the p(fake) from which a row is called fake; None: each run's own, of its source's equal error rate
     at that level. The study's is 0.5, for frames. What is undefined comes last. Raises DfxError, before anything is
-    predicted, for a store that is missing or has no such split, and for what `measure.assess` refuses.
+    predicted, for a store that is missing, given twice or has no such split, and for what `measure.assess` refuses.
     """
     if level not in LEVELS:
         raise unknown_name("level", level, LEVELS)
     refs = [(ORIGINAL, original), *((UNSEEN, ref) for ref in unseen), *((SPECIALISED, ref) for ref in specialised)]
+    seen = set()
     for _, ref in refs:
         select([ref], split=split)
+        parsed = parse_ref(ref)
+        if (same := (place_of(parsed.path), parsed.where)) in seen:
+            raise DfxError(
+                f"{ref} is given twice; a store is the original, an unseen or a specialised one, and counts once"
+            )
+        seen.add(same)
     results = []
     for run in [open_run(path) for path in paths]:
         sets = []

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from dataengine.drawing import COLOURS, FAINT, MUTED, STYLE
+from dataengine.drawing import COLOURS, FAINT, MUTED, STYLE, fitting
 
 NAMES = {"linear": "linear probe", "prototype": "nearest prototype", "neighbours": "nearest neighbours"}
 _LOOKS = dict(zip(NAMES, ((COLOURS[0], "o"), (COLOURS[1], "s"), (COLOURS[2], "D")), strict=True))
@@ -38,7 +38,8 @@ def draw_fewshot(result: Mapping[str, Any], path: Path, *, names: Mapping[str, s
             _panel(ax, names.get(metric, metric), shots, _chance(metric, len(result["classes"])))
         left = 0.12 / width
         title = f"{result['run']}: {result['task']} on {result['store']}{result['selection']} from few clips"
-        figure.text(left, 1 - 0.1 / _HEIGHT, title, size=12, weight="bold", va="top")
+        size = fitting(title, size=12, inches=width - 0.24)
+        figure.text(left, 1 - 0.1 / _HEIGHT, title, size=size, weight="bold", va="top")
         told = (
             f"{result['clips']:,} {result['split']} clips, {len(result['classes'])} classes; {_told(result['seeds'])}"
         )

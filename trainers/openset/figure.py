@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from dataengine.drawing import COLOURS, FAINT, INK, MUTED, STYLE
+from dataengine.drawing import COLOURS, FAINT, INK, MUTED, STYLE, fitting
 from trainers.openset.measure import OpenRows, accepted, estimates
 
 NAMES = {
@@ -87,6 +87,7 @@ def _curves(ax: Axes, rows: OpenRows) -> None:
     ax.set_axisbelow(True)
     ax.tick_params(length=0, labelcolor=MUTED, labelsize=8)
     ax.spines[:].set_visible(False)
+    highest = 0.0
     for name in rows.scores:
         found = estimates(rows, name)
         if found is None:
@@ -97,8 +98,11 @@ def _curves(ax: Axes, rows: OpenRows) -> None:
         colour, dash = _LINES[name]
         label = f"{name.replace('_', ' ')}: OSCR {found['oscr']:.3f}"
         ax.plot(unknown / unknown[-1], right / known[-1], color=colour, ls=dash, lw=1.7, label=label)
-    ax.legend(loc="lower right", frameon=False, fontsize=8.5, handlelength=2.2)
+        highest = max(highest, right[-1] / known[-1])
+    # Curves rise to the right: low ones leave the upper left free, high ones the lower right.
+    ax.legend(loc="upper left" if highest < 0.6 else "lower right", frameon=False, fontsize=8.5, handlelength=2.2)
 
 
 def _title(ax: Axes, text: str) -> None:
-    ax.set_title(text, size=9.5, weight="bold", loc="left", pad=7)
+    size = fitting(text, size=9.5, inches=_WIDTH * ax.get_position().width)
+    ax.set_title(text, size=size, weight="bold", loc="left", pad=7)

@@ -30,6 +30,20 @@ class Broken(Middle):
         raise RuntimeError("no licence key\nsee the manual")
 
 
+class Failing(Middle):
+    """Cannot take an image."""
+
+    def __call__(self, rgb: Pixels) -> list[Face]:
+        raise RuntimeError("out of memory\ntry less")
+
+
+class Bare(Middle):
+    """Gives boxes that are no faces."""
+
+    def __call__(self, rgb: Pixels) -> list[Face]:
+        return [(1.0, 1.0, 9.0, 9.0)]  # type: ignore[list-item]
+
+
 class Deadly(Middle):
     """Ends its process at the first image."""
 

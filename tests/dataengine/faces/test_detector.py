@@ -53,6 +53,19 @@ def test_what_is_no_detector_is_refused_with_one_line(name: str, told: str) -> N
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("kind", "told"),
+    [
+        ("Failing", r"failed at .*own_detector.py:\d+ \(RuntimeError: out of memory\); mend it"),
+        ("Bare", "gave a tuple; let it give Face of dataengine.faces"),
+    ],
+)
+def test_a_class_of_ones_own_that_fails_at_an_image_is_one_line(kind: str, told: str) -> None:
+    with pytest.raises(DfxError, match=told) as error:
+        load_detector(f"{OWN}:{kind}", None, 40)(np.zeros((40, 40, 3), np.uint8))
+    assert "\n" not in str(error.value)
+
+
 def test_weights_are_known_by_their_sha256(tmp_path: Path) -> None:
     weights = tmp_path / "weights.txt"
     weights.write_text("0.75")

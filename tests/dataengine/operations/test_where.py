@@ -61,6 +61,8 @@ def test_an_expression_keeps_the_rows_that_it_holds_for(where: str, keys: str) -
     ("where", "message"),
     [
         ("metod == 'real'", "unknown column 'metod'; did you mean method"),
+        ("method == real", "compares 'method' with real, which is no column; a text is in quotes: 'real'"),
+        ("width == hight", "unknown column 'hight'; did you mean height"),
         ("label == 'real'", "column 'label' holds numbers, and 'real' is none"),
         ("method in ('real', 1)", "column 'method' holds texts, and 1 is none"),
         ("method == width", "column 'method' holds texts and 'width' holds numbers"),

@@ -179,5 +179,10 @@ def test_what_is_no_degradation_is_one_line() -> None:
     sets = three_sets()
     with pytest.raises(DfxError, match=r"'detection_eer'.*detection_auc"):
         assess(sets, TAXONOMY, "detection_eer", threshold=0.5)
+    detector = Taxonomy(task="detection", classes=("real", "fake"))
+    with pytest.raises(
+        DfxError, match="attribution_accuracy is of attribution, and the run tells real from fake alone"
+    ):
+        assess(sets, detector, "attribution_accuracy", threshold=0.5)
     with pytest.raises(DfxError, match="exactly one original"):
         assess(sets[1:], TAXONOMY, "detection_accuracy", threshold=0.5)
