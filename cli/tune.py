@@ -80,7 +80,11 @@ def tune(
     name: Annotated[str, typer.Option(help="Of the sweep. [default: the task]")] = "",
     out: Annotated[Path | None, typer.Option(help="The sweep's folder. [default: sweeps/NAME]")] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with a sweep that was ended; no finished trial is repeated.")
+        bool,
+        typer.Option(
+            "--resume",
+            help="Go on with a sweep that was ended, with the options of its first time; no trial is repeated.",
+        ),
     ] = False,
     json_file: JsonOption = None,
 ) -> None:

@@ -61,6 +61,11 @@ def disk_full_is_clear(out: Path) -> Iterator[None]:
             raise StoreError(
                 f"no space left for {out}; free some and run the same command again, finished shards are kept"
             ) from None
+        if error.errno == errno.EFBIG:
+            raise StoreError(
+                f"a file of {out} grew beyond what its file system or `ulimit -f` allows; raise that, or give a "
+                "smaller --shard-samples"
+            ) from None
         if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
             raise StoreError(f"{out} cannot be written to ({error.strerror}); choose another --out") from None
         raise

@@ -290,6 +290,10 @@ def test_names_longer_than_a_tar_header_are_kept_whole(tmp_path: Path) -> None:
     ("code", "message"),
     [
         (errno.ENOSPC, "no space left for .*; free some and run the same command again"),
+        (
+            errno.EFBIG,
+            "grew beyond what its file system or `ulimit -f` allows; raise that, or give a smaller --shard-samples",
+        ),
         (errno.EROFS, "cannot be written to .*; choose another --out"),
     ],
 )
