@@ -76,7 +76,7 @@ def test_an_error_of_any_class_arrives_with_its_traceback(image_tree: Path, tmp_
     strange = ConvertSettings(extract=ExtractSettings(detector="tests.dataengine.faces.own_detector:Strange"))
     with pytest.raises(RuntimeError, match="_StrangeError: no licence today") as caught:
         convert("folder", image_tree, tmp_path / "out", strange, ScanOptions(), executor=Processes(1))
-    assert "in __call__" in caught.value.__notes__[0]
+    assert "in __getattribute__" in caught.value.__notes__[0]
 
 
 def test_no_process_and_no_temporary_file_is_left_where_the_run_is_stopped(image_tree: Path, tmp_path: Path) -> None:

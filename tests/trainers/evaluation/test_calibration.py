@@ -48,6 +48,7 @@ def test_any_resample_has_the_error_of_its_rows_written_out(seed: int) -> None:
     rng = np.random.default_rng(seed)
     confidence, right, groups = rng.random(50), rng.random(50) < 0.6, rng.integers(0, 6, 50)
     weights = rng.integers(0, 4, (3, 6))
+    weights[:, groups[0]] += 1  # at least one row is drawn
     found = calibration_error(confidence, right, groups, weights.astype(np.float64))
     for value, weight in zip(found, weights, strict=True):
         drawn = np.repeat(np.arange(50), weight[groups])
