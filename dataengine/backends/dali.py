@@ -22,7 +22,7 @@ from torch.utils.dlpack import from_dlpack
 from dataengine.augment import Draws
 from dataengine.backends import Decoded, Request, Setup
 from dataengine.backends.cpu import CpuBackend, as_png
-from dataengine.backends.headers import CMYK, check_size, is_plain_jpeg
+from dataengine.backends.headers import CMYK, check_size
 from dataengine.backends.operations_dali import Node, arguments, edit, values
 from dataengine.backends.slices import SlicePool
 from dataengine.errors import MediaError
@@ -103,7 +103,7 @@ class DaliBackend:
             if row >= 0:
                 try:
                     encoded = self._setup.read(row)
-                    if not is_plain_jpeg(encoded, width, height) and check_size(encoded, width, height) in CMYK:
+                    if check_size(encoded, width, height) in CMYK:
                         encoded = as_png(encoded)
                     data[i] = TensorCPU(encoded)
                 except MediaError as error:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import struct
-
 import simplejpeg
 
 from dataengine.errors import MediaError
@@ -44,34 +42,3 @@ def _jpeg_header(data: memoryview) -> tuple[tuple[int, int], str]:
     except ValueError as error:
         raise MediaError(f"JPEG cannot be decoded: {error}") from None
     return (width, height), colours
-
-
-_FRAME = struct.Struct(">BHHB")  # bits, height, width, colours
-_SEGMENT = struct.Struct(">HH")  # a marker and the length of what follows it
-_FRAMES = frozenset((0xFFC0, 0xFFC1, 0xFFC2))  # Huffman-coded: baseline, extended, progressive
-_SCAN = 0xFFDA
-_TABLES = frozenset((0xFFC4, 0xFFDB, 0xFFDD, 0xFFFE, *range(0xFFE0, 0xFFF0)))  # and comments, and applications' own
-
-
-def is_plain_jpeg(data: memoryview, width: int, height: int) -> bool:
-    """Whether this is a JPEG of `width` x `height` px in one or three colours of 8 bits, its header without a gap up to
-    the first scan; False says nothing.
-
-    Quicker than libjpeg-turbo's reading of a header, which all other Python threads wait for. Where that would look
-    for the next marker this gives up: a decoder could find another frame, of another size, than this does.
-    """
-    at, fits = 2, False
-    try:
-        while data[:2] == JPEG:
-            marker, length = _SEGMENT.unpack_from(data, at)
-            if marker in _FRAMES and not fits:
-                bits, high, wide, colours = _FRAME.unpack_from(data, at + 4)
-                fits = (bits, wide, high) == (8, width, height) and colours in (1, 3)
-                if not fits:
-                    break
-            elif marker not in _TABLES:
-                return fits and marker == _SCAN
-            at += 2 + length
-    except struct.error:
-        pass
-    return False
